@@ -1,0 +1,73 @@
+import type Stripe from "stripe";
+import type { EndpointDefinition } from "../endpoint.ts";
+import { newId } from "../ids.ts";
+import type { Caller } from "../simulator.ts";
+import { noSuch } from "../errors.ts";
+import { type TestCard, testCard } from "./test-cards.ts";
+
+/** `pm_card_...` becomes a new payment method each time; any other id has to exist. */
+export function useMethod(caller: Caller, id: string): Stripe.PaymentMethod {
+  const { sim, account } = caller;
+  const known = sim.state.paymentMethods.find(account, id);
+  if (known) return known;
+  const card = testCard(id);
+  if (!card) throw noSuch("PaymentMethod", id, "payment_method", 400);
+  const method = sim.state.paymentMethods.add(account, build(caller, card));
+  sim.state.cards.set(method.id, card);
+  return method;
+}
+
+function build({ sim }: Caller, card: TestCard): Stripe.PaymentMethod {
+  return {
+    id: newId("pm"),
+    object: "payment_method",
+    allow_redisplay: "unspecified",
+    billing_details: {
+      address: {
+        city: null,
+        country: null,
+        line1: null,
+        line2: null,
+        postal_code: null,
+        state: null,
+      },
+      email: null,
+      name: null,
+      phone: null,
+      tax_id: null,
+    },
+    card: {
+      brand: card.brand,
+      checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
+      country: "US",
+      display_brand: card.brand,
+      exp_month: 12,
+      exp_year: 2034,
+      fingerprint: `simulated${card.last4}`,
+      funding: card.funding,
+      generated_from: null,
+      last4: card.last4,
+      networks: { available: [card.brand], preferred: null },
+      regulated_status: "unregulated",
+      three_d_secure_usage: { supported: true },
+      wallet: null,
+    },
+    created: sim.seconds(),
+    customer: null,
+    customer_account: null,
+    livemode: false,
+    metadata: {},
+    type: "card",
+  };
+}
+
+export const paymentMethods: EndpointDefinition[] = [
+  {
+    method: "GET",
+    path: "/v1/payment_methods/:id",
+    run(call, { id }) {
+      if (testCard(id)) return useMethod(call, id);
+      return call.sim.state.paymentMethods.get(call.account, id);
+    },
+  },
+];
