@@ -1,0 +1,123 @@
+-- Chapter 1, foundation: who may do nothing by default, how errors are raised, what time it is.
+-- Read the chapters in their order; what every role may do stands on one page, the last: grants.
+
+
+-- Nothing is allowed by default ---------------------------------------------------------------
+
+-- Postgres lets everyone execute every new function, and hosted Supabase hands whatever appears in
+-- public to the API roles. Both are taken back before the first object exists. (Default EXECUTE can
+-- only be revoked for all schemas at once: the form with "in schema" adds to it and revokes nothing.)
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+
+create schema app;
+comment on schema app is
+  'The work behind the API: SECURITY DEFINER functions and internal tables. Never exposed over HTTP.';
+
+
+-- Errors ------------------------------------------------------------------------------------
+
+create table app.error_codes (
+  code text primary key check (code ~ '^[a-z][a-z_]+$'),
+  status smallint not null check (status between 400 and 599)
+);
+comment on table app.error_codes is
+  'Every code that SQL raises, with its HTTP status. The messages are in shared/errors.ts; a test '
+  'holds the two against each other.';
+
+insert into app.error_codes (code, status) values
+  ('not_authenticated', 401),
+  ('not_permitted', 403),
+  ('request_invalid', 422);
+
+-- Ends the transaction with a stable code. PostgREST answers PT409 as HTTP 409, with the code as the
+-- message and the context, which must be safe to show, as the details.
+-- Called by every function of app. Raises what it is told to.
+create function app.fail(p_code text, p_context jsonb default null) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_status smallint := (select status from app.error_codes where code = p_code);
+begin
+  if v_status is null then
+    raise exception 'app.fail: unknown error code %', p_code;
+  end if;
+  raise exception using
+    errcode = 'PT' || v_status,
+    message = p_code,
+    detail = coalesce(p_context::text, '');
+end
+$$;
+
+
+-- Time ----------------------------------------------------------------------------------------
+
+-- The time now, not the time the transaction began: a deadline must hold for a transaction that had
+-- to wait for a lock. Everything that compares with a deadline asks here.
+create function app.clock() returns timestamptz
+language sql volatile set search_path = '' as $$
+  select clock_timestamp()
+$$;
+
+
+-- Requests ------------------------------------------------------------------------------------
+
+-- PostgREST checks a token's signature and expiry; this checks the rest, before every request:
+-- whoever is "authenticated" has a subject that is a user id, and a token made for us.
+-- Called by PostgREST as db-pre-request. Raises not_authenticated.
+create function app.check_request() returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+begin
+  if v_claims ->> 'role' is distinct from 'authenticated' then
+    return;
+  end if;
+  if coalesce(v_claims ->> 'sub', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+    or not coalesce(v_claims -> 'aud' @> '"authenticated"', false)
+  then
+    perform app.fail('not_authenticated');
+  end if;
+end
+$$;
+
+alter role authenticator set pgrst.db_pre_request = 'app.check_request';
+
+
+-- Append-only tables ----------------------------------------------------------------------------
+
+-- Refuses update, delete and truncate for every role. Attached to each table that is a record.
+create function app.refuse_change() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op)
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+
+-- Settings ----------------------------------------------------------------------------------------
+
+create table app.settings (
+  name text primary key check (name ~ '^[a-z][a-z_]+$'),
+  value integer not null,
+  minimum integer not null,
+  maximum integer not null,
+  description text not null,
+  constraint settings_in_range check (value between minimum and maximum)
+);
+comment on table app.settings is
+  'What an operator of the product may tune. Admins change a value by set_setting(); what a deployment '
+  'sets (keys, addresses) is environment.';
+
+-- Called by functions of app. A name that does not exist is a mistake of ours, hence strict.
+create function app.setting(p_name text) returns integer
+language plpgsql stable set search_path = '' as $$
+declare
+  v_value integer;
+begin
+  select value into strict v_value from app.settings where name = p_name;
+  return v_value;
+end
+$$;

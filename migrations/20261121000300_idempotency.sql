@@ -1,0 +1,90 @@
+-- Chapter 3, idempotency: a request that moves money takes effect once, however often it is sent.
+
+insert into app.error_codes (code, status) values
+  ('idempotency_key_required', 400),
+  ('idempotency_key_reused', 409),
+  ('request_in_progress', 409);
+
+insert into app.settings (name, value, minimum, maximum, description) values
+  ('idempotency_retention_hours', 72, 24, 8760, 'How long the answer to an Idempotency-Key is kept.'),
+  ('idempotency_lease_seconds', 60, 5, 3600, 'How long a request that left its first transaction counts as still running.');
+
+create table app.idempotency_keys (
+  user_id uuid not null references public.profiles (id) on delete cascade,
+  endpoint text not null,
+  key text not null check (length(key) between 1 and 255),
+  request_hash bytea not null,
+  answer jsonb,
+  leased_until timestamptz not null,
+  created_at timestamptz not null default now(),
+  primary key (user_id, endpoint, key)
+);
+comment on table app.idempotency_keys is
+  'One row for each key a user sent to an endpoint; answer is null while the request runs.';
+create index idempotency_keys_created_at on app.idempotency_keys (created_at);
+
+-- Claims the key for the caller. Returns null when the caller shall do the work, or the answer that
+-- was given before. Work in one transaction stores its answer in that transaction: a second request
+-- waits here for the first to end. Work that leaves its transaction to ask a provider holds a lease;
+-- once that has run out the key can be claimed again, and the work goes on from its own rows.
+-- Called first, by every function that moves money: this row is locked before any other.
+-- Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
+create function app.claim_key(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_hash bytea := sha256(convert_to(p_request::text, 'utf8'));
+  v_lease interval := make_interval(secs => app.setting('idempotency_lease_seconds'));
+  v_row app.idempotency_keys;
+begin
+  if coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
+  end if;
+  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, leased_until)
+  values (p_user_id, p_endpoint, p_key, v_hash, app.clock() + v_lease)
+  on conflict do nothing;
+  if found then
+    return null;
+  end if;
+
+  select * into v_row from app.idempotency_keys
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+  for update;
+  if v_row.request_hash is distinct from v_hash then
+    perform app.fail('idempotency_key_reused');
+  end if;
+  if v_row.answer is null and v_row.leased_until > app.clock() then
+    perform app.fail('request_in_progress');
+  end if;
+  if v_row.answer is null then
+    update app.idempotency_keys set leased_until = app.clock() + v_lease
+    where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
+  end if;
+  return v_row.answer;
+end
+$$;
+
+-- Stores the final answer, in the transaction of the effect, and returns it. Called last.
+create function app.store_answer(p_user_id uuid, p_endpoint text, p_key text, p_answer jsonb) returns jsonb
+language sql security definer set search_path = '' as $$
+  update app.idempotency_keys set answer = p_answer
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+  returning answer
+$$;
+
+-- Ends the lease of a request that failed for a passing reason, so that a retry may succeed at once.
+create function app.release_key(p_user_id uuid, p_endpoint text, p_key text) returns void
+language sql security definer set search_path = '' as $$
+  update app.idempotency_keys set leased_until = '-infinity'
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key and answer is null
+$$;
+
+-- Deletes keys that are past their retention. Called by a scheduled job.
+create function app.purge_idempotency_keys() returns bigint
+language sql security definer set search_path = '' as $$
+  with gone as (
+    delete from app.idempotency_keys
+    where created_at < app.clock() - make_interval(hours => app.setting('idempotency_retention_hours'))
+    returning 1
+  )
+  select count(*) from gone
+$$;

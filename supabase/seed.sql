@@ -1,0 +1,30 @@
+-- Demo data for the local stack only: `npm start` runs it once, on a database it has just made.
+-- Everybody's password is rafflebase-demo.
+
+insert into auth.users (
+  id, aud, role, email, encrypted_password, email_confirmed_at, raw_app_meta_data, raw_user_meta_data,
+  confirmation_token, recovery_token, email_change_token_new, email_change, created_at, updated_at
+)
+select
+  id::uuid, 'authenticated', 'authenticated', email, extensions.crypt('rafflebase-demo', extensions.gen_salt('bf', 10)),
+  now(), '{"provider":"email","providers":["email"]}', jsonb_build_object('display_name', display_name),
+  '', '', '', '', now(), now()
+from (values
+  ('00000000-0000-4000-8000-000000000001', 'admin@example.com', 'Ada Admin'),
+  ('00000000-0000-4000-8000-000000000002', 'operator@example.com', 'Otto Operator'),
+  ('00000000-0000-4000-8000-000000000003', 'operator2@example.com', 'Olga Operator'),
+  ('00000000-0000-4000-8000-000000000004', 'ana@example.com', 'Ana'),
+  ('00000000-0000-4000-8000-000000000005', 'ben@example.com', 'Ben')
+) as person (id, email, display_name);
+
+insert into auth.identities (id, provider, provider_id, user_id, identity_data, created_at, updated_at)
+select gen_random_uuid(), 'email', id::text, id,
+  jsonb_build_object('sub', id, 'email', email, 'email_verified', true), now(), now()
+from auth.users;
+
+update public.profiles set birth_date = '1990-01-01', country = 'ES', kyc_status = 'VERIFIED';
+
+insert into public.user_roles (user_id, role) values
+  ('00000000-0000-4000-8000-000000000001', 'admin'),
+  ('00000000-0000-4000-8000-000000000002', 'operator'),
+  ('00000000-0000-4000-8000-000000000003', 'operator');
