@@ -1,0 +1,81 @@
+// The way to the database: one RPC, as the caller, in one transaction. SQL knows the user by their
+// token; nothing here adds a rule.
+import type { PostgrestError } from "@supabase/supabase-js";
+import { createClient } from "@supabase/supabase-js";
+import type { Database } from "./database.types.ts";
+import { env } from "./env.ts";
+import { ApiError, isErrorCode } from "./errors.ts";
+
+type Functions = Database["public"]["Functions"];
+
+type Args<Name extends keyof Functions> = Functions[Name]["Args"];
+
+export interface Rpc {
+  <Name extends keyof Functions & string>(
+    name: Name,
+    ...args: Args<Name> extends Record<PropertyKey, never> ? [] : [args: Args<Name>]
+  ): Promise<Functions[Name]["Returns"]>;
+}
+
+/** Calls as whoever holds the token, or as anon without one. */
+export function callerDatabase(token: string | null, requestId: string): Rpc {
+  return rpcWith(env().SUPABASE_ANON_KEY, token, requestId);
+}
+
+/** Calls as service_role. For what no user may do; every use says why. */
+export function systemDatabase(requestId: string): Rpc {
+  return rpcWith(env().SUPABASE_SERVICE_ROLE_KEY, null, requestId);
+}
+
+// One client for each key and process: a client for each request halves the throughput.
+const clients = new Map<string, ReturnType<typeof makeClient>>();
+
+function makeClient(key: string) {
+  return createClient<Database>(env().SUPABASE_URL, key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+}
+
+const TRIES = 3;
+const PASSING = new Set(["40001", "40P01"]);
+
+function rpcWith(key: string, token: string | null, requestId: string): Rpc {
+  const client = clients.get(key) ?? makeClient(key);
+  clients.set(key, client);
+  return async (name, ...args) => {
+    for (let attempt = 1;; attempt++) {
+      const call = client.rpc(name, args[0] as never)
+        .setHeader("x-request-id", requestId)
+        .setHeader("Authorization", `Bearer ${token ?? key}`);
+      const { data, error, status } = await call;
+      if (!error) return data as never;
+      if (!PASSING.has(error.code) || attempt === TRIES) throw translate(error, status);
+      await new Promise((resolve) => setTimeout(resolve, attempt * 20 * Math.random()));
+    }
+  };
+}
+
+/** PostgREST's answer in terms of the catalogue; what it does not know stays a failure of ours. */
+export function translate(error: PostgrestError, status: number): Error {
+  const { code, message } = error;
+  if (code.startsWith("PT") && isErrorCode(message)) {
+    return new ApiError(message, context(error.details));
+  }
+  if (status === 401) return new ApiError("not_authenticated");
+  if (code === "42501") return new ApiError("not_permitted");
+  // Values that passed the schema but not a constraint: bad input all the same, and nothing written.
+  if (code.startsWith("22") || code === "23514") {
+    return new ApiError("request_invalid", undefined, { cause: error });
+  }
+  const passing = PASSING.has(code) ||
+    ["57014", "55P03", "53300", "57P01", "57P02", "57P03"].includes(code);
+  // PGRST00x: PostgREST has no connection; no code and no status: there is no PostgREST.
+  const unreachable = /^PGRST00[0-3]$/.test(code) || code.startsWith("08") || status === 0 ||
+    status === 503;
+  if (passing || unreachable) return new ApiError("try_again", undefined, { cause: error });
+  return new Error(`the database answered ${status} ${code}: ${message}`, { cause: error });
+}
+
+function context(details: string | null): Record<string, unknown> | undefined {
+  return details ? JSON.parse(details) : undefined;
+}

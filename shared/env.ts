@@ -1,0 +1,47 @@
+// What a deployment sets, read once. A missing or senseless value stops the start, by name.
+import { z } from "zod";
+
+const list = z.string().transform((text) =>
+  text.split(",").map((one) => one.trim()).filter(Boolean)
+);
+const secret = z.string().min(16, "must have at least 16 characters");
+
+/** Every variable the functions read. Those that begin with SUPABASE_ are given by the platform. */
+export const variables = {
+  SUPABASE_URL: z.url(),
+  SUPABASE_ANON_KEY: z.string().min(1),
+  SUPABASE_SERVICE_ROLE_KEY: z.string().min(1),
+  /** Origins whose pages may call the functions, separated by commas; * for all. */
+  CORS_ORIGINS: list,
+  /** Whoever knows it can become the first admin. */
+  ADMIN_SECRET: secret,
+  STRIPE_SECRET_KEY: secret,
+  /** Signing secrets of the webhook endpoint; several while one is being rotated. */
+  STRIPE_WEBHOOK_SECRETS: list,
+  STRIPE_API_URL: z.url().default("https://api.stripe.com"),
+  NOVU_SECRET_KEY: secret,
+  NOVU_API_URL: z.url().default("https://api.novu.co"),
+  /** Relays of the drand network, the first that answers well is believed. */
+  DRAND_URLS: list.default([
+    "https://api.drand.sh",
+    "https://api2.drand.sh",
+    "https://drand.cloudflare.com",
+  ]),
+};
+
+export type Environment = z.infer<z.ZodObject<typeof variables>>;
+
+export function parseEnvironment(get: (name: string) => string | undefined): Environment {
+  const given = Object.keys(variables).map((name) => [name, get(name) || undefined]);
+  const parsed = z.object(variables).safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const [{ path, message }] = parsed.error.issues;
+  const name = String(path[0]);
+  throw new Error(get(name) ? `The setting ${name} ${message}` : `The setting ${name} is missing`);
+}
+
+let environment: Environment | undefined;
+
+export function env(): Environment {
+  return environment ??= parseEnvironment((name) => Deno.env.get(name));
+}

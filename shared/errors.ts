@@ -1,0 +1,157 @@
+// THE catalogue: every code the API can answer with, its HTTP status, and what it means to a person.
+// Codes are for programs and never change; messages are for people. SQL raises the same codes
+// (app.error_codes); a test holds the two against each other.
+
+export const catalogue = {
+  json_invalid: {
+    status: 400,
+    en: "The body is not valid JSON.",
+    es: "El cuerpo no es JSON válido.",
+    it: "Il corpo non è JSON valido.",
+  },
+  idempotency_key_required: {
+    status: 400,
+    en: "This request needs an Idempotency-Key header of 1 to 255 characters.",
+    es: "Esta petición necesita una cabecera Idempotency-Key de 1 a 255 caracteres.",
+    it: "Questa richiesta richiede un'intestazione Idempotency-Key da 1 a 255 caratteri.",
+  },
+  not_authenticated: {
+    status: 401,
+    en: "Please sign in.",
+    es: "Inicia sesión.",
+    it: "Effettua l'accesso.",
+  },
+  not_permitted: {
+    status: 403,
+    en: "You may not do this.",
+    es: "No tienes permiso para hacer esto.",
+    it: "Non hai il permesso di farlo.",
+  },
+  account_suspended: {
+    status: 403,
+    en: "This account is not active.",
+    es: "Esta cuenta no está activa.",
+    it: "Questo account non è attivo.",
+  },
+  email_unverified: {
+    status: 403,
+    en: "Please confirm your e-mail address first.",
+    es: "Confirma primero tu dirección de correo.",
+    it: "Conferma prima il tuo indirizzo e-mail.",
+  },
+  route_not_found: {
+    status: 404,
+    en: "There is nothing at this address.",
+    es: "No hay nada en esta dirección.",
+    it: "Non c'è nulla a questo indirizzo.",
+  },
+  user_not_found: {
+    status: 404,
+    en: "There is no such user.",
+    es: "No existe ese usuario.",
+    it: "Questo utente non esiste.",
+  },
+  setting_not_found: {
+    status: 404,
+    en: "There is no such setting.",
+    es: "No existe ese ajuste.",
+    it: "Questa impostazione non esiste.",
+  },
+  method_not_allowed: {
+    status: 405,
+    en: "This address does not take that method.",
+    es: "Esta dirección no admite ese método.",
+    it: "Questo indirizzo non accetta quel metodo.",
+  },
+  birth_date_locked: {
+    status: 409,
+    en: "A birth date that is set can only be changed by our staff.",
+    es: "Una fecha de nacimiento ya indicada solo puede cambiarla nuestro equipo.",
+    it: "Una data di nascita già impostata può essere modificata solo dal nostro staff.",
+  },
+  self_exclusion_locked: {
+    status: 409,
+    en: "A self-exclusion cannot be shortened.",
+    es: "Una autoexclusión no se puede acortar.",
+    it: "Un'autoesclusione non può essere abbreviata.",
+  },
+  admin_exists: {
+    status: 409,
+    en: "There is an admin already.",
+    es: "Ya existe un administrador.",
+    it: "Esiste già un amministratore.",
+  },
+  last_admin: {
+    status: 409,
+    en: "The last admin must stay.",
+    es: "El último administrador debe permanecer.",
+    it: "L'ultimo amministratore deve restare.",
+  },
+  idempotency_key_reused: {
+    status: 409,
+    en: "This Idempotency-Key was used for another request.",
+    es: "Esta Idempotency-Key ya se usó para otra petición.",
+    it: "Questa Idempotency-Key è già stata usata per un'altra richiesta.",
+  },
+  request_in_progress: {
+    status: 409,
+    en: "The same request is still being worked on. Please try again shortly.",
+    es: "La misma petición aún se está procesando. Inténtalo de nuevo en breve.",
+    it: "La stessa richiesta è ancora in elaborazione. Riprova tra poco.",
+  },
+  body_too_large: {
+    status: 413,
+    en: "The body is too large.",
+    es: "El cuerpo es demasiado grande.",
+    it: "Il corpo è troppo grande.",
+  },
+  content_type_unsupported: {
+    status: 415,
+    en: "The body must be sent as application/json.",
+    es: "El cuerpo debe enviarse como application/json.",
+    it: "Il corpo deve essere inviato come application/json.",
+  },
+  request_invalid: {
+    status: 422,
+    en: "The request is not valid; the details say where.",
+    es: "La petición no es válida; los detalles indican dónde.",
+    it: "La richiesta non è valida; i dettagli indicano dove.",
+  },
+  rate_limited: {
+    status: 429,
+    en: "Too many requests. Please try again later.",
+    es: "Demasiadas peticiones. Inténtalo más tarde.",
+    it: "Troppe richieste. Riprova più tardi.",
+  },
+  internal_error: {
+    status: 500,
+    en: "Something went wrong on our side. Please tell us the request id.",
+    es: "Algo ha fallado por nuestra parte. Indícanos el id de la petición.",
+    it: "Qualcosa è andato storto da parte nostra. Comunicaci l'id della richiesta.",
+  },
+  try_again: {
+    status: 503,
+    en: "We are busy right now. Please try again.",
+    es: "Estamos ocupados en este momento. Inténtalo de nuevo.",
+    it: "Siamo occupati in questo momento. Riprova.",
+  },
+} as const satisfies Record<string, { status: number } & Record<Language, string>>;
+
+export const languages = ["en", "es", "it"] as const;
+export type Language = (typeof languages)[number];
+export type ErrorCode = keyof typeof catalogue;
+
+/** A failure that the caller is told about by its code. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    readonly details?: Record<string, unknown>,
+    options?: ErrorOptions,
+  ) {
+    super(code, options);
+  }
+}
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(catalogue, text);
+}
