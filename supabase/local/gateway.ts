@@ -1,0 +1,108 @@
+// One port for everything, and opaque API keys turned into roles, both as on hosted Supabase.
+import { Hono } from "hono";
+import type { Context } from "hono";
+import type { Keys } from "./keys.ts";
+import { serviceToken } from "./keys.ts";
+
+export interface Targets {
+  auth: string;
+  rest: string;
+  novu: string;
+  /** Undefined until they have started. */
+  functions: () => string | undefined;
+}
+
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "authorization, x-client-info, apikey, content-type, prefer, " +
+    "range, accept-profile, content-profile, x-supabase-api-version",
+  "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD",
+  "access-control-expose-headers": "content-range, content-location, sb-request-id",
+};
+
+export function createGateway(keys: Keys, targets: Targets): Hono {
+  const gateway = new Hono();
+  const service = `Bearer ${serviceToken(keys.jwt_secret)}`;
+
+  const checked = (target: string, prefix: string) => async (c: Context) => {
+    if (c.req.method === "OPTIONS") return c.body(null, 204, CORS);
+    const headers = new Headers(c.req.raw.headers);
+    const refused = exchangeKey(headers, new URL(c.req.url), keys, service);
+    if (refused) return c.json(refused, 401, CORS);
+    const answer = await forward(c.req.raw, target, prefix, headers);
+    for (const [name, value] of Object.entries(CORS)) answer.headers.set(name, value);
+    return answer;
+  };
+
+  gateway.all("/rest/v1/*", checked(targets.rest, "/rest/v1"));
+  // A link in a mail is opened by a browser, which has no key.
+  gateway.get("/auth/v1/verify", (c) => forward(c.req.raw, targets.auth, ""));
+  gateway.all("/auth/v1/*", checked(targets.auth, ""));
+  // Functions check their own callers (verify_jwt = false) and set their own CORS headers.
+  gateway.all("/functions/v1/*", (c) => forward(c.req.raw, targets.functions(), "/functions/v1"));
+  gateway.get("/_local/mail", (c) => forward(c.req.raw, targets.auth, ""));
+  gateway.get("/_local/novu", (c) => forward(c.req.raw, targets.novu, ""));
+  gateway.get(
+    "/",
+    (c) => c.json({ name: "rafflebase", functions: "/functions/v1", rest: "/rest/v1" }),
+  );
+  gateway.notFound((c) => c.json({ message: "no Route matched with those values" }, 404));
+  return gateway;
+}
+
+/** Hosted's rule: an opaque key is never a token; alone it stands for a role. Returns a refusal. */
+function exchangeKey(headers: Headers, url: URL, keys: Keys, service: string) {
+  const bearer = headers.get("authorization")?.replace(/^Bearer\s+/i, "") ?? "";
+  const key = headers.get("apikey") ?? url.searchParams.get("apikey") ?? bearer;
+  const isToken = bearer !== "" && !bearer.startsWith("sb_");
+  if (key === "") return { message: "No API key found in request" };
+  if (key.startsWith("sb_") && key !== keys.publishable_key && key !== keys.secret_key) {
+    return { message: "Invalid API key" };
+  }
+  if (!isToken) {
+    headers.delete("authorization");
+    if (key === keys.secret_key) headers.set("authorization", service);
+    else if (!key.startsWith("sb_")) headers.set("authorization", `Bearer ${key}`);
+  }
+  return null;
+}
+
+async function forward(
+  request: Request,
+  target: string | undefined,
+  prefix: string,
+  headers = new Headers(request.headers),
+): Promise<Response> {
+  if (!target) {
+    return Response.json({ message: "The functions are still starting" }, { status: 503 });
+  }
+  const url = new URL(request.url);
+  const host = headers.get("host");
+  headers.delete("host");
+  headers.set("x-forwarded-host", host ?? url.host);
+  headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
+  const body = request.method === "GET" || request.method === "HEAD" ? undefined : request.body;
+  const destination = `${target}${url.pathname.slice(prefix.length)}${url.search}`;
+  try {
+    const answer = await fetch(destination, {
+      method: request.method,
+      headers,
+      body,
+      redirect: "manual",
+    });
+    return new Response(answer.body, {
+      status: answer.status,
+      headers: withoutLength(answer.headers),
+    });
+  } catch (error) {
+    console.error(`gateway: ${destination}: ${error instanceof Error ? error.message : error}`);
+    return Response.json({ message: "The upstream server is not reachable" }, { status: 503 });
+  }
+}
+
+/** fetch has already decoded the body, so what described its encoding no longer holds. */
+function withoutLength(headers: Headers): Headers {
+  const copy = new Headers(headers);
+  for (const name of ["content-encoding", "content-length", "transfer-encoding"]) copy.delete(name);
+  return copy;
+}

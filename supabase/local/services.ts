@@ -1,0 +1,125 @@
+// Everything that stands on one database: Auth, data API, simulators, functions, cron, gateway.
+import postgres from "postgres";
+import { startTicker } from "./cron.ts";
+import { functionsEnvironment } from "./environment.ts";
+import type { Functions } from "./functions/process.ts";
+import { startFunctions } from "./functions/process.ts";
+import { createGateway } from "./gateway.ts";
+import type { Keys } from "./keys.ts";
+import { freePorts } from "./ports.ts";
+import type { PostgresAddress } from "./postgres/server.ts";
+import { startPostgrest } from "./postgrest.ts";
+import type { Part } from "./process.ts";
+import { answersReady, denoCommand, startPart } from "./process.ts";
+
+export interface ServicesOptions {
+  directory: string;
+  /** The gateway's port; 0 picks a free one. */
+  port: number;
+  server: PostgresAddress;
+  database: string;
+  keys: Keys;
+  /** Settings for the functions that win over the stack's own. */
+  environment?: Record<string, string>;
+  watch?: boolean;
+}
+
+export interface Services {
+  apiUrl: string;
+  stripeUrl: string;
+  drandUrl: string;
+  novuUrl: string;
+  auth: Part;
+  postgrest: Part;
+  simulators: Part;
+  functions: Functions;
+  stop(): Promise<void>;
+}
+
+type Stoppable = { stop(): Promise<unknown> };
+
+export async function startServices(options: ServicesOptions): Promise<Services> {
+  const started: Stoppable[] = [];
+  const keep = <T extends Stoppable>(part: T): T => (started.push(part), part);
+  const stop = async () => {
+    while (started.length > 0) await started.pop()!.stop();
+  };
+  try {
+    return { ...await start(options, keep), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  options: ServicesOptions,
+  keep: <T extends Stoppable>(part: T) => T,
+): Promise<Omit<Services, "stop">> {
+  const { directory, server, database, keys } = options;
+  const ports = freePorts(5);
+  const [authUrl, restUrl, stripeUrl, drandUrl, novuUrl] = ports.map((port) =>
+    `http://127.0.0.1:${port}`
+  );
+
+  const running: { functions?: Functions } = {};
+  const targets = {
+    auth: authUrl,
+    rest: restUrl,
+    novu: novuUrl,
+    functions: () => running.functions?.url(),
+  };
+  const gateway = createGateway(keys, targets);
+  const listener = Deno.serve(
+    { hostname: "127.0.0.1", port: options.port, onListen() {} },
+    gateway.fetch,
+  );
+  keep({ stop: () => Promise.race([listener.shutdown(), pause(2000)]) });
+  const apiUrl = `http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+
+  const child = (name: string, file: string, env: Record<string, string>, url: string) =>
+    startPart({
+      name,
+      directory,
+      command: denoCommand(new URL(file, import.meta.url)),
+      env,
+      ready: answersReady(url),
+    }).then(keep);
+  const [auth, postgrest, simulators] = await Promise.all([
+    child("auth", "auth/main.ts", {
+      PORT: String(ports[0]),
+      DATABASE_URL: server.url("supabase_auth_admin", database),
+      JWT_SECRET: keys.jwt_secret,
+      API_URL: apiUrl,
+    }, authUrl),
+    startPostgrest({
+      directory,
+      port: ports[1],
+      databaseUrl: server.url("authenticator", database),
+      jwtSecret: keys.jwt_secret,
+    }).then(keep),
+    child("simulators", "simulators.ts", {
+      STRIPE_PORT: String(ports[2]),
+      DRAND_PORT: String(ports[3]),
+      NOVU_PORT: String(ports[4]),
+      STRIPE_WEBHOOK_URL: `${apiUrl}/functions/v1/stripe-webhook`,
+      STRIPE_WEBHOOK_SECRET: keys.stripe_webhook_secret,
+    }, novuUrl),
+  ]);
+
+  const addresses = { api: apiUrl, stripe: stripeUrl, drand: drandUrl, novu: novuUrl };
+  const environment = { ...functionsEnvironment(keys, addresses), ...options.environment };
+  const functions = running.functions = keep(
+    await startFunctions({ directory, environment, watch: options.watch ?? false }),
+  );
+
+  const sql = postgres(server.url("postgres", database), { max: 5, onnotice: () => {} });
+  keep(startTicker(sql, (line) => console.error(line)));
+
+  return { apiUrl, stripeUrl, drandUrl, novuUrl, auth, postgrest, simulators, functions };
+}
+
+const pause = (ms: number) =>
+  new Promise((resolve) => {
+    Deno.unrefTimer(setTimeout(resolve, ms));
+  });

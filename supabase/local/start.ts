@@ -1,0 +1,101 @@
+// `npm start`: starts the stack, says what there is, and stops everything when it is asked to.
+import { chosenEnvironment } from "./environment.ts";
+import { freePort, isTaken } from "./ports.ts";
+import { root } from "./root.ts";
+import type { StackDescription } from "./stack.ts";
+import { runningStack, startStack } from "./stack.ts";
+import { whenParentLeaves } from "./process.ts";
+
+const home = `${root}supabase/.local`;
+
+try {
+  await main();
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  Deno.exit(1);
+}
+
+async function main(): Promise<void> {
+  const reset = readArguments(Deno.args);
+  const { port, directory } = choosePlace(readPort());
+  const stack = await startStack({
+    directory,
+    port,
+    reset,
+    watch: true,
+    environment: chosenEnvironment(),
+    progress: (step) => console.log(`  ${step} ...`),
+  });
+  console.log(welcome(stack.description, `${directory}/stack.json`));
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    console.log("\nStopping ...");
+    await stack.stop();
+    Deno.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, stop);
+  }
+  await whenParentLeaves();
+  await stop();
+}
+
+function readArguments(args: string[]): boolean {
+  const unknown = args.find((one) => one !== "--reset");
+  if (unknown) throw new Error(`npm start does not know "${unknown}"; it knows --reset.`);
+  return args.includes("--reset");
+}
+
+function readPort(): number {
+  const given = Deno.env.get("PORT") ?? "54321";
+  const port = Number(given);
+  if (given.trim() !== "" && Number.isInteger(port) && port >= 0 && port < 65536) return port;
+  throw new Error(
+    `PORT is "${given}", which is not a port: use a number from 1 to 65535, or 0 for a free one.`,
+  );
+}
+
+/** A second stack of the same checkout gets a folder of its own; the first keeps supabase/.local. */
+function choosePlace(wanted: number): { port: number; directory: string } {
+  if (wanted !== 0 && isTaken(wanted)) {
+    const holder = runningStack(home)?.api_url.endsWith(`:${wanted}`)
+      ? " by another Rafflebase stack"
+      : "";
+    throw new Error(
+      `Port ${wanted} is in use${holder}. Stop what holds it, or choose another: PORT=0 npm start`,
+    );
+  }
+  const port = wanted === 0 ? freePort() : wanted;
+  return { port, directory: runningStack(home) ? `${home}/stack-${port}` : home };
+}
+
+function welcome(stack: StackDescription, file: string): string {
+  const rows = [
+    ["API", stack.api_url],
+    ["functions", `${stack.api_url}/functions/v1/<name>`],
+    ["API docs", `${stack.api_url}/functions/v1/health/docs`],
+    ["database", stack.db_url],
+    ["publishable key", stack.publishable_key],
+    ["secret key", stack.secret_key],
+    ["admin secret", stack.admin_secret],
+    ["mail sent", `${stack.api_url}/_local/mail`],
+    ["Novu messages", `${stack.api_url}/_local/novu`],
+    ["Stripe (simulated)", stack.stripe_url],
+    ["drand (simulated)", stack.drand_url],
+    ["all of this as JSON", file],
+  ];
+  return `
+Rafflebase is ready.
+
+${rows.map(([name, value]) => `  ${name.padEnd(20)} ${value}`).join("\n")}
+
+Everyone in the demo (admin@, operator@, ana@, ben@example.com) has the password rafflebase-demo.
+Try it:
+
+  curl ${stack.api_url}/functions/v1/health
+
+Edited functions are live at once. Ctrl-C stops everything; the data stay for the next start.`;
+}
