@@ -188,7 +188,7 @@ $$;
 -- Once set, a birth date is a fact about a person: players cannot change it, operators can.
 -- Raises birth_date_locked.
 create function app.enforce_birth_date_lock() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 begin
   if new.birth_date > (app.clock() at time zone 'utc')::date then
     perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(

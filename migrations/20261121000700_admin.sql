@@ -18,17 +18,19 @@ create index admin_claims_user on app.admin_claims (user_id, at);
 
 -- Records that the caller is about to show the admin secret; the function that knows the secret then
 -- compares. Being a transaction of its own it counts tries that fail. Locks the caller's profile.
--- Raises not_authenticated, account_suspended, rate_limited.
+-- Raises not_authenticated, account_suspended, email_unverified, rate_limited.
 create function app.begin_admin_claim() returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_user_id uuid := app.active_user();
+  v_user_id uuid := app.signed_in_user();
   v_hour_ago timestamptz := app.clock() - interval '1 hour';
   v_tries bigint;
   v_oldest timestamptz;
   v_claim_id uuid;
 begin
+  -- The stronger lock first: two claims that both hold the weaker one would deadlock.
   perform from public.profiles where id = v_user_id for update;
+  perform app.active_user();
   select count(*), min(at) into v_tries, v_oldest
   from app.admin_claims where user_id = v_user_id and at > v_hour_ago;
   if v_tries >= app.setting('admin_claims_per_hour') then

@@ -61,6 +61,16 @@ function asApiError(error: Error): ApiError {
 }
 
 function language(c: Context): Language {
-  const supports = [...languages];
-  return accepts(c, { header: "Accept-Language", supports, default: "en" }) as Language;
+  return accepts(c, {
+    header: "Accept-Language",
+    supports: [...languages],
+    default: "en",
+    // es-CO and es are both Spanish to us.
+    match: (accepted, { supports, default: fallback }) => {
+      const wanted = accepted.sort((a, b) => b.q - a.q).map(({ type }) =>
+        type.split("-")[0].toLowerCase()
+      );
+      return wanted.find((one) => supports.includes(one)) ?? fallback;
+    },
+  }) as Language;
 }

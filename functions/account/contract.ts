@@ -13,7 +13,7 @@ const changes = z.strictObject({
     .nullable(),
   country: z.string().regex(/^[A-Z]{2}$/, "must be a two-letter country code such as ES")
     .nullable(),
-  birth_date: z.iso.date(),
+  birth_date: z.iso.date().refine((date) => date >= "1900-01-01", "must not be before 1900"),
   locale: z.enum(["en", "es", "it"]),
   preferences: z.record(z.string().max(64), z.any())
     .refine(

@@ -6,7 +6,7 @@ import type { Functions } from "./functions/process.ts";
 import { startFunctions } from "./functions/process.ts";
 import { createGateway } from "./gateway.ts";
 import type { Keys } from "./keys.ts";
-import { freePorts } from "./ports.ts";
+import { freePort } from "./ports.ts";
 import type { PostgresAddress } from "./postgres/server.ts";
 import { startPostgrest } from "./postgrest.ts";
 import type { Part } from "./process.ts";
@@ -57,7 +57,7 @@ async function start(
   keep: <T extends Stoppable>(part: T) => T,
 ): Promise<Omit<Services, "stop">> {
   const { directory, server, database, keys } = options;
-  const ports = freePorts(5);
+  const ports = Array.from({ length: 5 }, freePort);
   const [authUrl, restUrl, stripeUrl, drandUrl, novuUrl] = ports.map((port) =>
     `http://127.0.0.1:${port}`
   );
