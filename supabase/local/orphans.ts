@@ -13,9 +13,10 @@ export function rememberProcess(directory: string, name: string, pid: number): v
 /** Ends every remembered process that still lives; a pid that now belongs to another is left alone. */
 export async function endOrphans(directory: string): Promise<number> {
   const file = `${directory}/processes.json`;
-  const orphans = Object.values(readRemembered(file)).filter(isSameProcess);
-  // SIGQUIT ends Postgres at once and safely: it recovers from its log at the next start.
-  orphans.forEach(({ pid }) => signal(pid, "SIGQUIT"));
+  const remembered = readRemembered(file);
+  const orphans = Object.values(remembered).filter(isSameProcess);
+  // SIGQUIT ends Postgres with all its children, and it recovers from its log at the next start.
+  for (const one of orphans) signal(one.pid, one === remembered.postgres ? "SIGQUIT" : "SIGKILL");
   const deadline = Date.now() + 10_000;
   while (orphans.some(isSameProcess)) {
     if (Date.now() > deadline) orphans.forEach(({ pid }) => signal(pid, "SIGKILL"));

@@ -1,7 +1,7 @@
 // One child process of the stack: started, watched, restarted when it dies, and stopped.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { appendFileSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rememberProcess } from "./orphans.ts";
@@ -32,6 +32,7 @@ const RESTART_AFTER_MS = 250;
 export async function startPart(options: PartOptions): Promise<Part> {
   const logFile = `${options.directory}/log/${options.name}.log`;
   mkdirSync(dirname(logFile), { recursive: true });
+  const saidBefore = existsSync(logFile) ? readFileSync(logFile, "utf8").length : 0;
   let child: ChildProcess;
   let stopping = false;
   let up = false;
@@ -40,9 +41,10 @@ export async function startPart(options: PartOptions): Promise<Part> {
   const launch = () => {
     const log = openSync(logFile, "a");
     child = spawn(options.command[0], options.command.slice(1), {
-      env: { ...baseEnvironment(), ...options.env },
+      env: { ...baseEnvironment(), NO_COLOR: "1", ...options.env },
       stdio: ["pipe", options.echo ? "pipe" : log, log],
     });
+    closeSync(log);
     child.stdout?.on("data", (chunk: Uint8Array) => {
       appendFileSync(logFile, chunk);
       Deno.stdout.writeSync(chunk);
@@ -68,7 +70,9 @@ export async function startPart(options: PartOptions): Promise<Part> {
     if (dead || Date.now() > deadline) {
       stopping = true;
       child!.kill("SIGKILL");
-      throw new Error(`${options.name} did not start: ${lastWords(logFile)} (log: ${logFile})`);
+      throw new Error(
+        `${options.name} did not start: ${lastWords(logFile, saidBefore)} (log: ${logFile})`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -132,7 +136,7 @@ async function inputClosed(): Promise<void> {
   while ((await Deno.stdin.read(buffer)) !== null);
 }
 
-function lastWords(logFile: string): string {
-  const lines = readFileSync(logFile, "utf8").trim().split("\n");
+function lastWords(logFile: string, from: number): string {
+  const lines = readFileSync(logFile, "utf8").slice(from).trim().split("\n");
   return lines.slice(-3).join(" / ") || "it said nothing";
 }

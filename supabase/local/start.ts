@@ -1,4 +1,5 @@
 // `npm start`: starts the stack, says what there is, and stops everything when it is asked to.
+import { rmSync } from "node:fs";
 import { chosenEnvironment } from "./environment.ts";
 import { freePort, isTaken } from "./ports.ts";
 import { root } from "./root.ts";
@@ -17,7 +18,7 @@ try {
 
 async function main(): Promise<void> {
   const reset = readArguments(Deno.args);
-  const { port, directory } = choosePlace(readPort());
+  const { port, directory, passing } = choosePlace(readPort());
   const stack = await startStack({
     directory,
     port,
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
     stopping = true;
     console.log("\nStopping ...");
     await stack.stop();
+    if (passing) rmSync(directory, { recursive: true });
     Deno.exit(0);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -59,7 +61,7 @@ function readPort(): number {
 }
 
 /** A second stack of the same checkout gets a folder of its own; the first keeps supabase/.local. */
-function choosePlace(wanted: number): { port: number; directory: string } {
+function choosePlace(wanted: number): { port: number; directory: string; passing: boolean } {
   if (wanted !== 0 && isTaken(wanted)) {
     const holder = runningStack(home)?.api_url.endsWith(`:${wanted}`)
       ? " by another Rafflebase stack"
@@ -68,8 +70,10 @@ function choosePlace(wanted: number): { port: number; directory: string } {
       `Port ${wanted} is in use${holder}. Stop what holds it, or choose another: PORT=0 npm start`,
     );
   }
-  const port = wanted === 0 ? freePort() : wanted;
-  return { port, directory: runningStack(home) ? `${home}/stack-${port}` : home };
+  const port = wanted || freePort();
+  const directory = runningStack(home) ? `${home}/stack-${port}` : home;
+  // Nobody can ask for a port that was picked again: such a stack's data go with it.
+  return { port, directory, passing: directory !== home && wanted === 0 };
 }
 
 function welcome(stack: StackDescription, file: string): string {

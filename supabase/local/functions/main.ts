@@ -4,7 +4,14 @@ import { leaveWithParent } from "../process.ts";
 import { listFunctions, loadFunction } from "./load.ts";
 
 const apps = new Map<string, Hono>();
-for (const name of listFunctions()) apps.set(name, await loadFunction(name));
+for (const name of listFunctions()) {
+  try {
+    apps.set(name, await loadFunction(name));
+  } catch (error) {
+    console.error(`functions/${name}: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(1);
+  }
+}
 
 function notFound(): Response {
   const request_id = crypto.randomUUID();

@@ -1,7 +1,7 @@
 // The Postgres server: npm's binaries, started as a user that is not root, on loopback only.
 import postgres from "postgres";
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
-import { arch, platform, userInfo } from "node:os";
+import { arch, platform } from "node:os";
 import type { Part } from "../process.ts";
 import { startPart } from "../process.ts";
 
@@ -73,7 +73,7 @@ async function createCluster(data: string, password: string, run: string[]): Pro
  * leaving it only the right to pass through folders that belong to root, such as /root or /tmp/x.
  */
 function runner(data: string): string[] {
-  if (platform() === "win32" || userInfo().uid !== 0) return [];
+  if (platform() === "win32" || Deno.uid() !== 0) return [];
   const owner = existsSync(data) ? statSync(data).uid || NOBODY : NOBODY;
   return [
     "setpriv",
@@ -82,6 +82,8 @@ function runner(data: string): string[] {
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    // Without it the kernel ignores that right when a program only asks whether it may: access(2).
+    "--securebits=+no_setuid_fixup",
   ];
 }
 

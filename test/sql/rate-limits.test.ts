@@ -1,0 +1,52 @@
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import type { TestDatabase } from "../support/database.ts";
+import { codeOf, createUser, testDatabase } from "../support/database.ts";
+
+let db: TestDatabase;
+let user: string;
+beforeAll(async () => void (db = await testDatabase()));
+beforeEach(async () => void (user = (await createUser(db)).id));
+
+const take = (count = 1, who = user) =>
+  Promise.all(
+    Array.from({ length: count }, () => codeOf(db.sql`select app.take_token('money', ${who})`)),
+  );
+const passed = (codes: string[]) => codes.filter((code) => code === "none").length;
+const wait = (seconds: number) =>
+  db.sql`update app.rate_buckets set filled_at = filled_at - make_interval(secs => ${seconds}) where subject = ${user}`;
+
+test("money may be moved ten times a minute by one user, also when all come at once", async () => {
+  const codes = await take(40);
+  expect(passed(codes)).toBe(10);
+  expect(codes.filter((code) => code === "rate_limited")).toHaveLength(30);
+  await wait(6);
+  expect(passed(await take(5))).toBe(1);
+  await wait(3600);
+  expect(passed(await take(40))).toBe(10);
+});
+
+test("one user's requests take nothing from another's", async () => {
+  await take(20);
+  expect(passed(await take(10, (await createUser(db)).id))).toBe(10);
+});
+
+test("a refusal says when to come back", async () => {
+  await take(10);
+  const refused = await db.sql`select app.take_token('money', ${user})`.catch((error) => error);
+  expect(JSON.parse(refused.detail).retry_after).toBe(6);
+});
+
+test("the limit is a row in a table, and holds from its next change on", async () => {
+  await db.sql`update app.rate_limits set burst = 3 where class = 'money'`;
+  expect(passed(await take(20))).toBe(3);
+  await db.sql`update app.rate_limits set burst = 10 where class = 'money'`;
+});
+
+test("buckets that are full again are purged, others stay", async () => {
+  await take(10);
+  await db.sql`select app.purge()`;
+  expect(passed(await take(1))).toBe(0);
+  await wait(200);
+  await db.sql`select app.purge()`;
+  expect(await db.sql`select from app.rate_buckets where subject = ${user}`).toHaveLength(0);
+});
