@@ -10,7 +10,7 @@ export interface Check {
 const PATIENCE_MS = 3000;
 
 export async function runChecks(rpc: Rpc) {
-  const { STRIPE_API_URL, STRIPE_SECRET_KEY, NOVU_API_URL, DRAND_URLS } = env();
+  const { STRIPE_API_URL, STRIPE_SECRET_KEY, NOVU_API_URL, NOVU_SECRET_KEY, DRAND_URLS } = env();
   const report = rpc("report_health");
   const [database, jobs, stripe, novu, beacon] = await Promise.all([
     check(() => report),
@@ -21,7 +21,9 @@ export async function runChecks(rpc: Rpc) {
     check(() =>
       reach(`${STRIPE_API_URL}/v1/balance`, { authorization: `Bearer ${STRIPE_SECRET_KEY}` })
     ),
-    check(() => reach(`${NOVU_API_URL}/v1/health-check`)),
+    check(() =>
+      reach(`${NOVU_API_URL}/v1/environments/me`, { authorization: `ApiKey ${NOVU_SECRET_KEY}` })
+    ),
     check(() => Promise.any(DRAND_URLS.map((url) => reach(`${url}/chains`)))),
   ]);
   return { database, stripe, beacon, novu, jobs };
@@ -52,5 +54,6 @@ function explain(error: unknown): string {
 async function reach(url: string, headers: Record<string, string> = {}): Promise<void> {
   const answer = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
   await answer.body?.cancel();
+  if (answer.status === 401) throw new Error("refused our key");
   if (answer.status >= 500) throw new Error(`answered ${answer.status}`);
 }

@@ -17,11 +17,11 @@ export interface Keys {
 export function readKeys(directory: string): Keys {
   const file = `${directory}/keys.json`;
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
-  const secret = (bytes = 24) => randomBytes(bytes).toString("base64url");
+  const secret = (bytes = 24) => randomBytes(bytes).toString("hex");
   const keys: Keys = {
     publishable_key: `sb_publishable_${secret()}`,
     secret_key: `sb_secret_${secret()}`,
-    jwt_secret: secret(48),
+    jwt_secret: secret(32),
     database_password: secret(),
     stripe_secret_key: `sk_test_${secret()}`,
     stripe_webhook_secret: `whsec_${secret()}`,

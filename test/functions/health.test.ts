@@ -1,0 +1,118 @@
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { contracts } from "../../functions/health/contracts.ts";
+import { VERSION } from "../../shared/version.ts";
+import type { TestStack } from "../support/stack.ts";
+import { call, testStack } from "../support/stack.ts";
+
+let stack: TestStack;
+beforeAll(async () => void (stack = await testStack()));
+
+const control = async (url: string, verb: string, body: unknown = {}) => {
+  const answer = await fetch(`${url}/_control/${verb}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  await answer.body?.cancel();
+  expect(answer.status).toBeLessThan(300);
+};
+
+describe("health", () => {
+  afterEach(async () => {
+    await control(stack.services.drandUrl, "reset");
+    await control(stack.services.novuUrl, "reset");
+    await control(stack.services.stripeUrl, "reset");
+    await stack.sql`delete from cron.job_run_details`;
+  });
+
+  test("everything that works says so", async () => {
+    const { status, body } = await call(stack, "GET", "/health");
+    expect(status).toBe(200);
+    const ok = { status: "ok" };
+    expect(body).toEqual({
+      status: "ok",
+      version: VERSION,
+      checks: { database: ok, stripe: ok, beacon: ok, novu: ok, jobs: ok },
+    });
+  });
+
+  test.each([
+    ["beacon", () => control(stack.services.drandUrl, "down")],
+    ["novu", () => control(stack.services.novuUrl, "down")],
+    [
+      "stripe",
+      () =>
+        control(stack.services.stripeUrl, "faults", {
+          kind: "error",
+          status: 500,
+          path: "/v1/balance",
+        }),
+    ],
+    [
+      "jobs",
+      () =>
+        stack
+          .sql`insert into cron.job_run_details (jobid, status) select jobid, 'failed' from cron.job limit 1`,
+    ],
+  ])("when the %s fails it is named, and nothing else is", async (part, breakIt) => {
+    await breakIt();
+    const { status, body } = await call(stack, "GET", "/health");
+    expect([status, body.status]).toEqual([503, "degraded"]);
+    const degraded = Object.entries<{ status: string; reason?: string }>(body.checks)
+      .filter(([, check]) => check.status !== "ok");
+    expect(degraded.map(([name]) => name)).toEqual([part]);
+    expect(degraded[0][1].reason).not.toMatch(/127\.0\.0\.1|http/);
+  });
+
+  test("a Stripe key that is refused is named", async () => {
+    const misconfigured = await testStack({
+      STRIPE_SECRET_KEY: "sk_live_not_a_key_of_the_simulator",
+    });
+    const { status, body } = await call(misconfigured, "GET", "/health");
+    expect([status, body.checks.stripe]).toEqual([503, {
+      status: "degraded",
+      reason: "refused our key",
+    }]);
+  });
+
+  test("without a database it answers all the same, and recovers by itself", async () => {
+    stack.services.postgrest.kill();
+    const { status, body } = await call(stack, "GET", "/health");
+    expect([status, body.checks.database.status]).toEqual([503, "degraded"]);
+    const statusNow = async () => (await call(stack, "GET", "/health")).status;
+    await expect.poll(statusNow, { timeout: 30_000, interval: 200 }).toBe(200);
+  });
+});
+
+describe("OpenAPI", () => {
+  test("describes every route of every function, and is 3.1", async () => {
+    const { status, body } = await call(stack, "GET", "/health/openapi.json");
+    expect([status, body.openapi]).toEqual([200, "3.1.0"]);
+    for (const { name, routes } of contracts) {
+      for (const route of Object.values(routes)) {
+        const path = `/${name}${route.path === "/" ? "" : route.path}`.replace(/:(\w+)/g, "{$1}");
+        expect(body.paths[path]?.[route.method], `${route.method} ${path}`).toBeDefined();
+      }
+    }
+    const patch = body.paths["/account"].patch;
+    expect(patch.requestBody.content["application/json"].schema.additionalProperties).toBe(false);
+    expect(patch.responses["409"].description).toContain("birth_date_locked");
+    expect(JSON.stringify(body)).not.toContain('"$schema"');
+  });
+
+  test("what the functions answer is what it says they answer", async () => {
+    const health =
+      contracts.flatMap(({ routes }) => Object.entries(routes)).find(([name]) =>
+        name === "readHealth"
+      )![1];
+    const { body } = await call(stack, "GET", "/health");
+    expect(() => health.response.parse(body)).not.toThrow();
+  });
+
+  test("can be browsed", async () => {
+    const { status, headers, body } = await call(stack, "GET", "/health/docs");
+    expect([status, headers.get("content-type")]).toEqual([200, "text/html; charset=UTF-8"]);
+    expect(body).toContain("openapi.json");
+    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
+  });
+});
