@@ -103,15 +103,8 @@ export function baseEnvironment(): Record<string, string> {
 }
 
 /** The command that runs one of our own TypeScript files as a child. */
-export function denoCommand(file: URL): string[] {
-  return [
-    Deno.execPath(),
-    "run",
-    "-A",
-    "--no-prompt",
-    "--node-modules-dir=manual",
-    fileURLToPath(file),
-  ];
+export function denoCommand(file: URL, deno = Deno.execPath()): string[] {
+  return [deno, "run", "-A", "--no-prompt", "--node-modules-dir=manual", fileURLToPath(file)];
 }
 
 export const answersReady = (url: string) => async () => {

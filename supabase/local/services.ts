@@ -119,7 +119,4 @@ async function start(
   return { apiUrl, stripeUrl, drandUrl, novuUrl, auth, postgrest, simulators, functions };
 }
 
-const pause = (ms: number) =>
-  new Promise((resolve) => {
-    Deno.unrefTimer(setTimeout(resolve, ms));
-  });
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

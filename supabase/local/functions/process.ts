@@ -62,7 +62,8 @@ async function launch(options: FunctionsOptions): Promise<{ part: Part; url: str
   const part = await startPart({
     name: "functions",
     directory: options.directory,
-    command: denoCommand(new URL("main.ts", import.meta.url)),
+    // CI runs the functions once more under the older Deno that hosted Supabase has.
+    command: denoCommand(new URL("main.ts", import.meta.url), Deno.env.get("FUNCTIONS_DENO")),
     env: { ...options.environment, PORT: String(port) },
     echo: options.watch,
     ready: answersReady(url),
