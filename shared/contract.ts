@@ -13,6 +13,8 @@ export interface Route {
   params?: z.ZodType;
   query?: z.ZodType;
   body?: z.ZodType;
+  /** It moves money: needs an Idempotency-Key, and its RPC answers `{ answer, replayed }`. */
+  idempotent?: true;
   status?: 200 | 201;
   response: z.ZodType;
   /** The codes of its own; what every endpoint may answer is not repeated. */

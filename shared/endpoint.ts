@@ -25,6 +25,8 @@ export interface Call<R extends Route> {
   body: Parsed<R["body"]>;
   query: Parsed<R["query"]>;
   params: Parsed<R["params"]>;
+  /** Of 1 to 255 characters where the route is idempotent, else empty. */
+  idempotencyKey: string;
   rpc: Rpc;
   requestId: string;
   context: Context<{ Variables: Variables }>;
@@ -113,9 +115,10 @@ async function serve(
     const body = await readBody(c, route.body);
     const query = readQuery(c.req.query(), route.query);
     const params = readQuery(c.req.param(), route.params);
-    const answer = await handler(
-      { body, query, params, rpc, requestId, context: c } as Call<Route>,
-    );
+    const idempotencyKey = route.idempotent ? readIdempotencyKey(c) : "";
+    const call = { body, query, params, idempotencyKey, rpc, requestId, context: c };
+    const answer = await handler(call as Call<Route>);
+    if (route.idempotent) return respondOnce(c, answer as Once, route.status);
     return answer instanceof Response ? answer : c.json(answer as object, route.status ?? 200);
   } catch (error) {
     // Whoever is not signed in is told so first, even when the body is bad too. The database, which
@@ -127,11 +130,28 @@ async function serve(
   }
 }
 
+interface Once {
+  answer: object;
+  replayed: boolean;
+}
+
+function respondOnce(c: Context, { answer, replayed }: Once, status: Route["status"]): Response {
+  if (replayed) c.header("idempotent-replayed", "true");
+  return c.json(answer, status ?? 200);
+}
+
+function readIdempotencyKey(c: Context): string {
+  const key = c.req.header("idempotency-key") ?? "";
+  if (key.length < 1 || key.length > 255) throw new ApiError("idempotency_key_required");
+  return key;
+}
+
 const beforeTheDatabase = new Set([
   "json_invalid",
   "content_type_unsupported",
   "request_invalid",
   "body_too_large",
+  "idempotency_key_required",
 ]);
 
 /** An opaque key in place of a token is what supabase-js sends while nobody is signed in. */

@@ -7,6 +7,11 @@ import { catalogue } from "./errors.ts";
 const everywhere: ErrorCode[] = ["internal_error", "try_again"];
 const withInput: ErrorCode[] = ["request_invalid"];
 const withBody: ErrorCode[] = ["json_invalid", "content_type_unsupported", "body_too_large"];
+const withKey: ErrorCode[] = [
+  "idempotency_key_required",
+  "idempotency_key_reused",
+  "request_in_progress",
+];
 
 export function describeApi(contracts: Contract[], version: string, server: string) {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -38,7 +43,11 @@ function describeRoute(tag: string, operationId: string, route: Route) {
     operationId,
     summary: route.summary,
     security: route.caller === "user" ? [{ session: [] }] : [],
-    parameters: [...parameters("path", route.params), ...parameters("query", route.query)],
+    parameters: [
+      ...parameters("path", route.params),
+      ...parameters("query", route.query),
+      ...(route.idempotent ? [idempotencyKey] : []),
+    ],
     ...(route.body && {
       requestBody: {
         required: true,
@@ -61,6 +70,7 @@ function errorResponses(route: Route) {
     ...(route.caller === "user" ? ["not_authenticated" as const] : []),
     ...(route.body || route.query || route.params ? withInput : []),
     ...(route.body ? withBody : []),
+    ...(route.idempotent ? withKey : []),
     ...everywhere,
   ]);
   const byStatus = Object.groupBy(codes, (code) => String(catalogue[code].status));
@@ -87,6 +97,15 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output") {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
   return rest;
 }
+
+const idempotencyKey = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: true,
+  description:
+    "The same key and body get the first answer again, with the header Idempotent-Replayed.",
+  schema: { type: "string", minLength: 1, maxLength: 255 },
+};
 
 const errorSchema = {
   type: "object",

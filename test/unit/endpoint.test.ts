@@ -39,6 +39,15 @@ beforeAll(async () => {
       query: z.strictObject({ limit: z.coerce.number().int().max(100).optional() }),
       response: z.object({ id: z.number() }),
     },
+    pay: {
+      method: "post",
+      path: "/pay",
+      summary: "Pay for a thing",
+      caller: "anyone",
+      idempotent: true,
+      status: 201,
+      response: z.object({ paid: z.string() }),
+    },
     crash: {
       method: "get",
       path: "/crash/now",
@@ -50,6 +59,8 @@ beforeAll(async () => {
   app = endpoint(contract, {
     make: ({ body }) => Promise.resolve({ name: body.name }),
     read: ({ params, query }) => Promise.resolve({ id: params.id, limit: query.limit }),
+    pay: ({ idempotencyKey }) =>
+      Promise.resolve({ answer: { paid: idempotencyKey }, replayed: idempotencyKey === "again" }),
     crash: () => Promise.reject(new Error("the secret reason")),
   }) as unknown as Hono;
 });
@@ -69,6 +80,27 @@ test("parameters of path and query are parsed and checked", async () => {
   expect((await app.request("/things/seven")).status).toBe(422);
   expect((await app.request("/things/7?limit=101")).status).toBe(422);
   expect((await app.request("/things/7?other=1")).status).toBe(422);
+});
+
+test("a request that moves money needs a key, and says when its answer is a repeated one", async () => {
+  const pay = (headers: Record<string, string>) =>
+    app.request("/things/pay", { method: "POST", headers });
+  for (const headers of [{}, { "idempotency-key": "" }, { "idempotency-key": "x".repeat(256) }]) {
+    const refused = await pay(headers as Record<string, string>);
+    expect([refused.status, (await refused.json()).error.code]).toEqual([
+      400,
+      "idempotency_key_required",
+    ]);
+  }
+  const first = await pay({ "idempotency-key": "k" });
+  expect([first.status, await first.json(), first.headers.get("idempotent-replayed")]).toEqual([
+    201,
+    { paid: "k" },
+    null,
+  ]);
+  expect((await pay({ "idempotency-key": "again" })).headers.get("idempotent-replayed")).toBe(
+    "true",
+  );
 });
 
 describe("each kind of bad request has its own clear answer", () => {
