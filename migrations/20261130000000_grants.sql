@@ -87,3 +87,8 @@ grant execute on function
   public.grant_admin_claim(uuid)
 to service_role;
 grant execute on function app.grant_admin_claim(uuid) to service_role;
+
+
+-- A running PostgREST reads its settings (foundation) and this schema again.
+notify pgrst, 'reload config';
+notify pgrst, 'reload schema';
