@@ -42,7 +42,12 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const started: Stoppable[] = [];
   const keep = <T extends Stoppable>(part: T): T => (started.push(part), part);
   const stop = async () => {
-    while (started.length > 0) await started.pop()!.stop();
+    const failures: unknown[] = [];
+    while (started.length > 0) {
+      // One part that does not stop well must not keep the others running.
+      await started.pop()!.stop().catch((error) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     return { ...await start(options, keep), stop };
@@ -85,7 +90,7 @@ async function start(
       env,
       ready: answersReady(url),
     }).then(keep);
-  const [auth, postgrest, simulators] = await Promise.all([
+  const [auth, postgrest, simulators] = await allStarted([
     child("auth", "auth/main.ts", {
       PORT: String(ports[0]),
       DATABASE_URL: server.url("supabase_auth_admin", database),
@@ -120,3 +125,12 @@ async function start(
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for all before it fails, so that those which did start can be stopped. */
+async function allStarted(starting: Promise<Part>[]): Promise<Part[]> {
+  const outcomes = await Promise.allSettled(starting);
+  return outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
+}

@@ -1,6 +1,7 @@
 // One Postgres for the whole run, and in it the template that every test file clones.
 import type { TestProject } from "vitest/node";
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { endOrphans, rememberProcess, remembersLiving } from "../../supabase/local/orphans.ts";
 import { freePort } from "../../supabase/local/ports.ts";
 import { readKeys } from "../../supabase/local/keys.ts";
 import { createRoles, migrate, prepareDatabase } from "../../supabase/local/postgres/database.ts";
@@ -14,11 +15,14 @@ declare module "vitest" {
   }
 }
 
+const OWNER = "vitest";
 const TEMPLATE = "rafflebase_template";
 
 export default async function setup(project: TestProject) {
+  await cleanUpAfterKilledRuns();
   const directory = `${root}supabase/.local/test-${crypto.randomUUID().slice(0, 8)}`;
   Deno.mkdirSync(directory, { recursive: true });
+  rememberProcess(directory, OWNER, Deno.pid);
   const keys = readKeys(directory);
   const server = await startPostgres({
     directory,
@@ -34,4 +38,21 @@ export default async function setup(project: TestProject) {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
   };
+}
+
+/** A run that was killed could not stop its servers. */
+async function cleanUpAfterKilledRuns() {
+  const home = `${root}supabase/.local`;
+  const names = existsSync(home)
+    ? readdirSync(home).filter((name) => name.startsWith("test-"))
+    : [];
+  for (const directory of names.map((name) => `${home}/${name}`)) {
+    if (remembersLiving(directory, OWNER)) continue;
+    const databases = readdirSync(directory, { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory()
+    );
+    for (const { name } of databases) await endOrphans(`${directory}/${name}`);
+    await endOrphans(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
