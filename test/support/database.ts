@@ -1,9 +1,10 @@
 // A database of a test file's own, cloned from the template, and ways to act in it as somebody.
 import postgres from "postgres";
-import { afterAll, inject } from "vitest";
+import { inject } from "vitest";
 import { readKeys } from "../../supabase/local/keys.ts";
 import { withDatabase } from "../../supabase/local/postgres/database.ts";
 import { connectionUrl, SUPERUSER } from "../../supabase/local/postgres/server.ts";
+import { cleanUpLater } from "./cleanup.ts";
 
 const TEMPLATE = "rafflebase_template";
 
@@ -30,7 +31,7 @@ export async function testDatabase(from = TEMPLATE): Promise<TestDatabase> {
   const connect = (role: string) =>
     postgres(urlOf(role, name), { max: 30, onnotice: () => {}, idle_timeout: 20 });
   const database = { name, sql: connect("postgres"), superuser: connect(SUPERUSER) };
-  afterAll(async () => {
+  cleanUpLater(async () => {
     await Promise.all([database.sql.end({ timeout: 5 }), database.superuser.end({ timeout: 5 })]);
     await asSuperuser((sql) => sql.unsafe(`drop database ${name} with (force)`));
   });

@@ -35,8 +35,10 @@ export default async function setup(project: TestProject) {
   project.provide("directory", directory);
   project.provide("postgresPort", server.port);
   return async () => {
+    const left = await endProcessesOfFiles(directory);
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
+    if (left > 0) throw new Error(`the test files left ${left} processes running`);
   };
 }
 
@@ -48,11 +50,16 @@ async function cleanUpAfterKilledRuns() {
     : [];
   for (const directory of names.map((name) => `${home}/${name}`)) {
     if (remembersLiving(directory, OWNER)) continue;
-    const databases = readdirSync(directory, { withFileTypes: true }).filter((entry) =>
-      entry.isDirectory()
-    );
-    for (const { name } of databases) await endOrphans(`${directory}/${name}`);
+    await endProcessesOfFiles(directory);
     await endOrphans(directory);
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+async function endProcessesOfFiles(directory: string): Promise<number> {
+  let ended = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) ended += await endOrphans(`${directory}/${entry.name}`);
+  }
+  return ended;
 }

@@ -1,10 +1,11 @@
 // The services on a test file's own database: the real Auth, PostgREST, functions and simulators.
 import { createClient } from "@supabase/supabase-js";
-import { afterAll, inject } from "vitest";
+import { inject } from "vitest";
 import type { Database } from "../../shared/database.types.ts";
 import { signToken } from "../../supabase/local/keys.ts";
 import type { Services } from "../../supabase/local/services.ts";
 import { startServices } from "../../supabase/local/services.ts";
+import { cleanUpLater } from "./cleanup.ts";
 import type { TestDatabase } from "./database.ts";
 import { createUser, keys, testDatabase, urlOf } from "./database.ts";
 
@@ -24,7 +25,7 @@ export async function testStack(environment: Record<string, string> = {}): Promi
     keys,
     environment,
   });
-  afterAll(() => services.stop());
+  cleanUpLater(() => services.stop());
   return { ...database, services, apiUrl: services.apiUrl };
 }
 
