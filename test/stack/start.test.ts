@@ -214,7 +214,11 @@ test.runIf(Deno.uid() === 0)(
     own(ordinary);
     // The right to read the packages, which may lie in a folder of root's; nothing else of root's.
     const prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].concat(
-      ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"],
+      [
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+        "--securebits=+no_setuid_fixup",
+      ],
     );
     const stack = await startIn(ordinary, {
       prefix,

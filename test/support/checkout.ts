@@ -69,7 +69,7 @@ export async function startIn(
   const signal = (name: Deno.Signal) => {
     if (!ended) Deno.kill(child.pid!, name);
   };
-  while (!ended && !output.includes("Rafflebase is ready")) {
+  while (!ended && !output.includes("Ctrl-C stops everything")) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const file = options.stackFile ?? /(\S+stack\.json)/.exec(output)?.[1] ?? "";
