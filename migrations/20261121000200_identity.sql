@@ -28,12 +28,15 @@ create table public.profiles (
   self_excluded_until timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint profiles_display_name check (display_name = btrim(display_name) and length(display_name) between 1 and 80),
+  constraint profiles_display_name check (
+    display_name = btrim(display_name) and length(display_name) between 1 and 80
+    -- No control characters, and nothing that turns the direction of what is written around it.
+    and display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'),
   constraint profiles_phone check (phone ~ '^\+[1-9][0-9]{6,14}$'),
   constraint profiles_country check (country ~ '^[A-Z]{2}$'),
   constraint profiles_birth_date check (birth_date >= date '1900-01-01'),
   constraint profiles_locale check (locale in ('en', 'es', 'it')),
-  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and pg_column_size(preferences) <= 8192)
+  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and octet_length(preferences::text) <= 4096)
 );
 comment on table public.profiles is 'One row for each user, made when the user signs up.';
 comment on column public.profiles.phone is 'E.164, for example +34600111222.';
@@ -51,7 +54,9 @@ language sql security definer set search_path = '' as $$
   insert into public.profiles (id, display_name, locale, country)
   select
     id,
-    nullif(btrim(left(btrim(coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name')), 80)), ''),
+    nullif(btrim(left(btrim(regexp_replace(
+      coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
+      '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]', '', 'g')), 80)), ''),
     coalesce(substring(raw_user_meta_data ->> 'locale' from '^(en|es|it)$'), 'en'),
     substring(raw_user_meta_data ->> 'country' from '^[A-Z]{2}$')
   from auth.users where id = p_user_id
@@ -185,7 +190,7 @@ $$;
 
 -- The account -----------------------------------------------------------------------------------
 
--- Once set, a birth date is a fact about a person: players cannot change it, operators can.
+-- Once set, a birth date is a fact about a person: nobody changes their own, operators change others'.
 -- Raises birth_date_locked.
 create function app.enforce_birth_date_lock() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -195,7 +200,7 @@ begin
       jsonb_build_object('path', 'birth_date', 'message', 'must not be in the future'))));
   end if;
   if old.birth_date is not null and new.birth_date is distinct from old.birth_date
-    and auth.uid() is not null and not app.has_role('operator')
+    and auth.uid() is not null and (new.id = auth.uid() or not app.has_role('operator'))
   then
     perform app.fail('birth_date_locked');
   end if;
@@ -249,11 +254,15 @@ begin
 end
 $$;
 
--- Records what a check of somebody's identity found. Operators. Raises not_permitted, user_not_found.
+-- Records what a check of somebody else's identity found. Operators.
+-- Raises not_permitted, user_not_found.
 create function app.set_kyc_status(p_user_id uuid, p_status public.kyc_status) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   perform app.require_role('operator');
+  if p_user_id = auth.uid() then
+    perform app.fail('not_permitted');
+  end if;
   update public.profiles set kyc_status = p_status where id = p_user_id;
   if not found then
     perform app.fail('user_not_found');

@@ -47,7 +47,10 @@ begin
   on conflict (user_id, kind, period, currency) do update set
     amount_cents = least(p_amount_cents, app.limit_in_force(l)),
     pending_amount_cents = case when p_amount_cents > app.limit_in_force(l) then p_amount_cents end,
-    pending_from = case when p_amount_cents > app.limit_in_force(l) then v_raised_from end;
+    -- Asking for the same again does not make anybody wait longer.
+    pending_from = case
+      when p_amount_cents = l.pending_amount_cents and l.pending_from > app.clock() then l.pending_from
+      when p_amount_cents > app.limit_in_force(l) then v_raised_from end;
 end
 $$;
 
@@ -59,9 +62,9 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.signed_in_user();
 begin
-  if p_until is null or not isfinite(p_until) or p_until <= app.clock() then
+  if p_until is null or p_until not between app.clock() and app.clock() + interval '100 years' then
     perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', 'until', 'message', 'must be in the future'))));
+      jsonb_build_object('path', 'until', 'message', 'must be within the next hundred years'))));
   end if;
   update public.profiles set self_excluded_until = p_until
   where id = v_user_id and (self_excluded_until is null or self_excluded_until <= p_until);

@@ -48,6 +48,9 @@ function refuseUnstorable(value: unknown): void {
       throw invalid({ path: path.join("."), message: "is nested too deeply" });
     }
     if (typeof value === "string") refuseText(value, path);
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw invalid({ path: path.join("."), message: "is too large a number" });
+    }
     if (typeof value !== "object" || value === null) continue;
     for (const [key, inner] of Object.entries(value)) {
       refuseText(key, path);

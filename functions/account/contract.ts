@@ -8,7 +8,9 @@ const period = z.enum(["day", "week", "month"]);
 const time = z.iso.datetime({ offset: true });
 
 const changes = z.strictObject({
-  display_name: z.string().trim().min(1).max(80).nullable(),
+  display_name: z.string().trim().min(1).max(80)
+    .regex(/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u, "must not have control characters")
+    .nullable(),
   phone: z.string().regex(/^\+[1-9][0-9]{6,14}$/, "must be a number such as +34600111222")
     .nullable(),
   country: z.string().regex(/^[A-Z]{2}$/, "must be a two-letter country code such as ES")
@@ -76,10 +78,11 @@ export const contract = defineContract("account", {
     path: "/self-exclusion",
     summary: "Exclude yourself from play; it can be made longer, never shorter",
     caller: "user",
-    body: z.union([
-      z.strictObject({ days: z.int().min(1).max(36_500) }),
-      z.strictObject({ until: time }),
-    ]),
+    body: z.strictObject({ days: z.int().min(1).max(36_500).optional(), until: time.optional() })
+      .refine(({ days, until }) => (days === undefined) !== (until === undefined), {
+        path: ["days"],
+        message: "send either days or until",
+      }),
     response: account,
     errors: ["self_exclusion_locked"],
   },

@@ -5,16 +5,13 @@ import { ApiError } from "../../shared/errors.ts";
 import { isSameSecret } from "../../shared/secret.ts";
 import { contract } from "./contract.ts";
 
-const DAY_MS = 86_400_000;
+const daysFromNow = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
 export const app = endpoint(contract, {
   readAccount: ({ rpc }) => rpc("get_account"),
   changeAccount: ({ rpc, body }) => rpc("update_account", { changes: body }),
   setLimit: ({ rpc, body }) => rpc("set_play_limit", body),
-  excludeSelf({ rpc, body }) {
-    const until = "until" in body
-      ? body.until
-      : new Date(Date.now() + body.days * DAY_MS).toISOString();
+  excludeSelf({ rpc, body: { days = 0, until = daysFromNow(days) } }) {
     return rpc("exclude_self", { until });
   },
   async claimAdmin({ rpc, body, requestId }) {

@@ -1,7 +1,7 @@
 // The stack's keys and secrets: made once for each data directory, so that sessions survive a restart.
 import { Buffer } from "node:buffer";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createHmac, randomBytes } from "node:crypto";
+import { readJson, writeJson } from "./files.ts";
 
 export interface Keys {
   publishable_key: string;
@@ -16,7 +16,8 @@ export interface Keys {
 
 export function readKeys(directory: string): Keys {
   const file = `${directory}/keys.json`;
-  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  const kept = readJson<Keys>(file);
+  if (kept) return kept;
   const secret = (bytes = 24) => randomBytes(bytes).toString("hex");
   const keys: Keys = {
     publishable_key: `sb_publishable_${secret()}`,
@@ -28,7 +29,7 @@ export function readKeys(directory: string): Keys {
     novu_secret_key: secret(),
     admin_secret: secret(),
   };
-  writeFileSync(file, JSON.stringify(keys, null, 2), { mode: 0o600 });
+  writeJson(file, keys);
   return keys;
 }
 

@@ -1,5 +1,6 @@
 // Remembers which processes a stack started, so that the next start can end what a kill -9 left.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { readJson, writeJson } from "./files.ts";
 
 type Remembered = Record<string, { pid: number; born: string | null }>;
 
@@ -7,7 +8,7 @@ export function rememberProcess(directory: string, name: string, pid: number): v
   const file = `${directory}/processes.json`;
   const all = readRemembered(file);
   all[name] = { pid, born: birthOf(pid) };
-  writeFileSync(file, JSON.stringify(all, null, 2));
+  writeJson(file, all);
 }
 
 export function remembersLiving(directory: string, name: string): boolean {
@@ -27,7 +28,7 @@ export async function endOrphans(directory: string): Promise<number> {
     if (Date.now() > deadline) orphans.forEach(({ pid }) => signal(pid, "SIGKILL"));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  if (existsSync(file)) writeFileSync(file, "{}");
+  rmSync(file, { force: true });
   return orphans.length;
 }
 
@@ -59,5 +60,5 @@ function signal(pid: number, name: Deno.Signal): void {
 }
 
 function readRemembered(file: string): Remembered {
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+  return readJson<Remembered>(file) ?? {};
 }

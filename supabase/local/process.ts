@@ -39,7 +39,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
   let exited: Promise<void>;
 
   const launch = () => {
-    const log = openSync(logFile, "a");
+    const log = openSync(logFile, "a", 0o600);
     child = spawn(options.command[0], options.command.slice(1), {
       env: { ...baseEnvironment(), NO_COLOR: "1", ...options.env },
       stdio: ["pipe", options.echo ? "pipe" : log, log],

@@ -1,5 +1,6 @@
 // A whole stack in one folder: a Postgres server of its own, its database, and all that stands on it.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { readJson, writeJson } from "./files.ts";
 import type { Keys } from "./keys.ts";
 import { readKeys } from "./keys.ts";
 import { birthOf, endOrphans, isSameProcess } from "./orphans.ts";
@@ -76,7 +77,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const services = await startServices({ ...options, server, database: "postgres", keys });
     const description = describe(services, keys, databaseUrl);
     const file = `${directory}/stack.json`;
-    writeFileSync(file, JSON.stringify(description, null, 2) + "\n", { mode: 0o600 });
+    writeJson(file, description);
     const stop = async () => {
       rmSync(file, { force: true });
       await services.stop();
@@ -92,10 +93,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /** The stack that runs in this folder now, if one does. */
 export function runningStack(directory: string): StackDescription | null {
-  const file = `${directory}/stack.json`;
-  if (!existsSync(file)) return null;
-  const description: StackDescription = JSON.parse(readFileSync(file, "utf8"));
-  return isSameProcess(description) ? description : null;
+  const description = readJson<StackDescription>(`${directory}/stack.json`);
+  return description && isSameProcess(description) ? description : null;
 }
 
 function describe(services: Services, keys: Keys, databaseUrl: string): StackDescription {

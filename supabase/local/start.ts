@@ -1,6 +1,8 @@
 // `npm start`: starts the stack, says what there is, and stops everything when it is asked to.
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { chosenEnvironment } from "./environment.ts";
+import { endOrphans } from "./orphans.ts";
+import { isOwned, leaveFolder, takeFolder } from "./owner.ts";
 import { freePort, isTaken } from "./ports.ts";
 import { root } from "./root.ts";
 import type { StackDescription } from "./stack.ts";
@@ -18,31 +20,40 @@ try {
 
 async function main(): Promise<void> {
   const reset = readArguments(Deno.args);
-  const { port, directory, passing } = choosePlace(readPort());
-  const stack = await startStack({
-    directory,
-    port,
-    reset,
-    watch: true,
-    environment: chosenEnvironment(),
-    progress: (step) => console.log(`  ${step} ...`),
-  });
-  console.log(welcome(stack.description, `${directory}/stack.json`));
-
-  let stopping = false;
-  const stop = async () => {
-    if (stopping) return;
-    stopping = true;
+  const wanted = readPort();
+  refuseTakenPort(wanted);
+  await sweepPassingFolders();
+  const { port, directory, passing } = choosePlace(wanted);
+  const asked = stopAsked();
+  try {
+    const stack = await startStack({
+      directory,
+      port,
+      reset,
+      watch: true,
+      environment: chosenEnvironment(),
+      progress: (step) => console.log(`  ${step} ...`),
+    });
+    console.log(welcome(stack.description, `${directory}/stack.json`));
+    await asked;
     console.log("\nStopping ...");
     await stack.stop();
+  } finally {
+    leaveFolder(directory);
     if (passing) rmSync(directory, { recursive: true });
-    Deno.exit(0);
-  };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, stop);
   }
-  await whenParentLeaves();
-  await stop();
+  Deno.exit(0);
+}
+
+/** Listens from the beginning: what is asked during the start is done when everything has a handle. */
+function stopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => resolve();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      Deno.addSignalListener(signal, stop);
+    }
+    whenParentLeaves().then(stop);
+  });
 }
 
 function readArguments(args: string[]): boolean {
@@ -60,20 +71,36 @@ function readPort(): number {
   );
 }
 
+function refuseTakenPort(wanted: number): void {
+  if (wanted === 0 || !isTaken(wanted)) return;
+  const holder = runningStack(home)?.api_url.endsWith(`:${wanted}`)
+    ? " by another Rafflebase stack"
+    : "";
+  throw new Error(
+    `Port ${wanted} is in use${holder}. Stop what holds it, or choose another: PORT=0 npm start`,
+  );
+}
+
 /** A second stack of the same checkout gets a folder of its own; the first keeps supabase/.local. */
 function choosePlace(wanted: number): { port: number; directory: string; passing: boolean } {
-  if (wanted !== 0 && isTaken(wanted)) {
-    const holder = runningStack(home)?.api_url.endsWith(`:${wanted}`)
-      ? " by another Rafflebase stack"
-      : "";
-    throw new Error(
-      `Port ${wanted} is in use${holder}. Stop what holds it, or choose another: PORT=0 npm start`,
-    );
-  }
   const port = wanted || freePort();
-  const directory = runningStack(home) ? `${home}/stack-${port}` : home;
+  if (takeFolder(home)) return { port, directory: home, passing: false };
   // Nobody can ask for a port that was picked again: such a stack's data go with it.
-  return { port, directory, passing: directory !== home && wanted === 0 };
+  const passing = wanted === 0;
+  const directory = `${home}/${passing ? "passing" : "stack"}-${port}`;
+  if (takeFolder(directory)) return { port, directory, passing };
+  throw new Error(`Another stack is using ${directory}.`);
+}
+
+async function sweepPassingFolders(): Promise<void> {
+  const names = existsSync(home)
+    ? readdirSync(home).filter((name) => name.startsWith("passing-"))
+    : [];
+  for (const directory of names.map((name) => `${home}/${name}`)) {
+    if (isOwned(directory)) continue;
+    await endOrphans(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 function welcome(stack: StackDescription, file: string): string {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { keys } from "../support/database.ts";
 import type { TestStack } from "../support/stack.ts";
 import { call, clientFor, signUp, testStack } from "../support/stack.ts";
 
@@ -82,6 +83,8 @@ describe("the profile", () => {
     ["birth_date", "3000-01-01"],
     ["birth_date", "1800-01-01"],
     ["preferences", { text: "x".repeat(5000) }],
+    ["display_name", "evil\u202etxt"],
+    ["display_name", "two\nlines"],
   ])("a bad %s is refused and named", async (field, value) => {
     const ana = await signUp(stack);
     const answer = await call(stack, "PATCH", "/account", {
@@ -91,6 +94,22 @@ describe("the profile", () => {
     expect(answer.status).toBe(422);
     expect(answer.body.error.code).toBe("request_invalid");
     expect(answer.body.error.details.issues[0].path).toBe(field);
+  });
+
+  test("preferences cannot be made larger than they look, by the function or by the table", async () => {
+    const ana = await signUp(stack);
+    const raw = `{"preferences":{"n":1e131000}}`;
+    expect((await call(stack, "PATCH", "/account", { token: ana.token, raw })).status).toBe(422);
+    const direct = await fetch(`${stack.apiUrl}/rest/v1/profiles?id=eq.${ana.id}`, {
+      method: "PATCH",
+      headers: {
+        apikey: keys.publishable_key,
+        authorization: `Bearer ${ana.token}`,
+        "content-type": "application/json",
+      },
+      body: raw,
+    });
+    expect([direct.status, (await direct.json()).code]).toEqual([400, "23514"]);
   });
 
   test("a birth date is set once by the user, and changed only by operators", async () => {
@@ -154,6 +173,9 @@ describe("play limits", () => {
     expect(raised).toMatchObject({ amount_cents: 2000, pending: { amount_cents: 9000 } });
     const hours = (Date.parse(raised.pending.effective_at) - Date.now()) / 3_600_000;
     expect(hours).toBeGreaterThan(23.9);
+
+    const again = (await put(ana.token, 9000)).body.limits[0];
+    expect(again.pending.effective_at).toBe(raised.pending.effective_at);
 
     await stack.sql`update public.play_limits set pending_from = now() - interval '1 second'`;
     const later = await call(stack, "GET", "/account", { token: ana.token });

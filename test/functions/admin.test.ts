@@ -156,6 +156,20 @@ describe("account status", () => {
   });
 });
 
+test("an operator verifies others, not themselves", async () => {
+  const operator = await signUp(stack, { roles: ["operator"] });
+  const client = clientFor(stack, operator.token);
+  const verify = (user_id: string) => client.rpc("set_kyc_status", { user_id, status: "VERIFIED" });
+  expect((await verify((await signUp(stack)).id)).error).toBeNull();
+  expect((await verify(operator.id)).error?.message).toBe("not_permitted");
+  await stack.sql`update public.profiles set birth_date = '2015-01-01' where id = ${operator.id}`;
+  const older = await client.from("profiles").update({ birth_date: "1990-01-01" }).eq(
+    "id",
+    operator.id,
+  );
+  expect(older.error?.message).toBe("birth_date_locked");
+});
+
 test("what staff change is in the audit log, which only admins read and nobody edits", async () => {
   const [admin, ana] = [await signUp(stack, { roles: ["admin"] }), await signUp(stack)];
   const client = clientFor(stack, admin.token);

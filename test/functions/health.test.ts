@@ -64,6 +64,10 @@ describe("health", () => {
     expect(degraded[0][1].reason).not.toMatch(/127\.0\.0\.1|http/);
   });
 
+  test("a bad token of whoever asks is not a bad database", async () => {
+    expect((await call(stack, "GET", "/health", { token: "not.a.token" })).status).toBe(200);
+  });
+
   test("a Stripe key that is refused is named", async () => {
     const misconfigured = await testStack({
       STRIPE_SECRET_KEY: "sk_live_not_a_key_of_the_simulator",

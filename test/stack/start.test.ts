@@ -21,7 +21,8 @@ const start = async (options: Parameters<typeof startIn>[1] = {}) => {
   running.push(stack);
   return stack;
 };
-beforeAll(() => void (checkout = copyCheckout()));
+// A space and a letter beyond ASCII in the path, as home folders have them.
+beforeAll(() => void (checkout = copyCheckout("la rifa ñ ")));
 afterEach(async () => {
   for (const stack of running.splice(0)) {
     stack.signal("SIGTERM");
@@ -115,6 +116,35 @@ test("--reset starts empty", async () => {
     "operator2@example.com",
     "operator@example.com",
   ]);
+});
+
+test("two first starts at the same moment both become stacks", async () => {
+  rmSync(`${checkout}/supabase/.local`, { recursive: true });
+  const stacks = await Promise.all([start(), start()]);
+  for (const stack of stacks) {
+    expect((await fetch(`${stack.description.api_url}/functions/v1/health`)).status).toBe(200);
+  }
+});
+
+test("a stop that is asked for during the start leaves nothing running", async () => {
+  const first = await start();
+  const child = await startIn(checkout, { until: "Starting Auth" });
+  child.signal("SIGINT");
+  expect(await child.exited).toBe(0);
+  const left = readdirSync(`${checkout}/supabase/.local`).filter((name) =>
+    name.startsWith("passing-")
+  );
+  expect(left).toEqual([]);
+  expect((await fetch(`${first.description.api_url}/functions/v1/health`)).status).toBe(200);
+});
+
+test("what an earlier stack left unreadable does not stop a start", async () => {
+  (await start()).signal("SIGTERM");
+  await running.pop()!.exited;
+  for (const name of ["stack", "processes", "owner"]) {
+    writeFileSync(`${checkout}/supabase/.local/${name}.json`, "garb");
+  }
+  expect((await start()).output()).toContain("Rafflebase is ready");
 });
 
 test("two stacks of one checkout run side by side", async () => {

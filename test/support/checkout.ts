@@ -15,8 +15,8 @@ const COPIED = [
   "supabase",
 ];
 
-export function copyCheckout(): string {
-  const copy = mkdtempSync(`${tmpdir()}/rafflebase-`);
+export function copyCheckout(prefix = "rafflebase-"): string {
+  const copy = mkdtempSync(`${tmpdir()}/${prefix}`);
   for (const name of COPIED) {
     cpSync(`${root}${name}`, `${copy}/${name}`, {
       recursive: true,
@@ -43,8 +43,9 @@ export async function startIn(
   options: {
     env?: Record<string, string>;
     args?: string[];
-    stackFile?: string;
     prefix?: string[];
+    /** What it must have said before this returns. */
+    until?: string;
   } = {},
 ): Promise<Running> {
   let output = "";
@@ -69,10 +70,10 @@ export async function startIn(
   const signal = (name: Deno.Signal) => {
     if (!ended) Deno.kill(child.pid!, name);
   };
-  while (!ended && !output.includes("Ctrl-C stops everything")) {
+  while (!ended && !output.includes(options.until ?? "Ctrl-C stops everything")) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const file = options.stackFile ?? /(\S+stack\.json)/.exec(output)?.[1] ?? "";
+  const file = /as JSON +(.+stack\.json)/.exec(output)?.[1] ?? "";
   const description = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
   return {
     description,

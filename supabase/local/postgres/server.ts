@@ -2,6 +2,7 @@
 import postgres from "postgres";
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { arch, platform } from "node:os";
+import { fileURLToPath } from "node:url";
 import type { Part } from "../process.ts";
 import { startPart } from "../process.ts";
 
@@ -95,7 +96,8 @@ function binaries(): { initdb: string; postgres: string } {
   if (!existsSync(folder)) {
     throw new Error(`postgres: npm has no Postgres binaries for ${platform()}-${arch()}`);
   }
-  return { initdb: `${folder.pathname}bin/initdb`, postgres: `${folder.pathname}bin/postgres` };
+  const path = fileURLToPath(folder);
+  return { initdb: `${path}bin/initdb`, postgres: `${path}bin/postgres` };
 }
 
 export async function canConnect(url: string): Promise<boolean> {
