@@ -36,7 +36,7 @@ create table public.profiles (
   constraint profiles_country check (country ~ '^[A-Z]{2}$'),
   constraint profiles_birth_date check (birth_date >= date '1900-01-01'),
   constraint profiles_locale check (locale in ('en', 'es', 'it')),
-  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and octet_length(preferences::text) <= 4096)
+  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and length(preferences::text) <= 8192)
 );
 comment on table public.profiles is 'One row for each user, made when the user signs up.';
 comment on column public.profiles.phone is 'E.164, for example +34600111222.';

@@ -55,27 +55,40 @@ function rpcWith(key: string, token: string | null, requestId: string): Rpc {
   };
 }
 
-/** PostgREST's answer in terms of the catalogue; what it does not know stays a failure of ours. */
-export function translate(error: PostgrestError, status: number): Error {
-  const { code, message } = error;
-  if (code.startsWith("PT") && isErrorCode(message)) {
-    return new ApiError(message, context(error.details));
-  }
+/**
+ * PostgREST's answer in terms of the catalogue; what it does not know stays a failure of ours. What
+ * is logged of it is code and message: its details quote whole rows, and so people's data.
+ */
+export function translate(error: Partial<PostgrestError>, status: number): Error {
+  const { code = "", message = "", details } = error;
+  if (code.startsWith("PT") && isErrorCode(message)) return new ApiError(message, context(details));
   if (status === 401) return new ApiError("not_authenticated");
   if (code === "42501") return new ApiError("not_permitted");
-  // Values that passed the schema but not a constraint: bad input all the same, and nothing written.
-  if (code.startsWith("22") || code === "23514") {
-    return new ApiError("request_invalid", undefined, { cause: error });
+  // Values that passed the schema but not the database: bad input all the same, and nothing written.
+  if (code.startsWith("22")) return new ApiError("request_invalid", undefined, { cause: { code } });
+  if (code === "23514") return new ApiError("request_invalid", violated(message));
+  const cause = { status, code, message };
+  if (PASSING.has(code) || BUSY.has(code) || isUnreachable(code, status)) {
+    return new ApiError("try_again", undefined, { cause });
   }
-  const passing = PASSING.has(code) ||
-    ["57014", "55P03", "53300", "57P01", "57P02", "57P03"].includes(code);
-  // PGRST00x: PostgREST has no connection; no code and no status: there is no PostgREST.
-  const unreachable = /^PGRST00[0-3]$/.test(code) || code.startsWith("08") || status === 0 ||
-    status === 503;
-  if (passing || unreachable) return new ApiError("try_again", undefined, { cause: error });
-  return new Error(`the database answered ${status} ${code}: ${message}`, { cause: error });
+  return new Error(`the database answered ${status} ${code}: ${message}`);
 }
 
-function context(details: string | null): Record<string, unknown> | undefined {
+/** Statement and lock timeouts, too many connections, a server that is shutting down or starting. */
+const BUSY = new Set(["57014", "55P03", "53300", "57P01", "57P02", "57P03"]);
+
+/** PGRST00x: PostgREST has no connection; 503 or no status: there is no PostgREST. */
+function isUnreachable(code: string, status: number): boolean {
+  return /^PGRST00[0-3]$/.test(code) || code.startsWith("08") || status === 0 || status === 503;
+}
+
+/** Constraints are named <table>_<column or rule>: enough to say what was wrong. */
+function violated(message: string): Record<string, unknown> {
+  const [, table = "", constraint = ""] =
+    /"(\w+)" violates check constraint "(\w+)"/.exec(message) ?? [];
+  return { issues: [{ path: constraint.replace(`${table}_`, ""), message: "is not valid" }] };
+}
+
+function context(details?: string | null): Record<string, unknown> | undefined {
   return details ? JSON.parse(details) : undefined;
 }

@@ -150,7 +150,6 @@ const beforeTheDatabase = new Set([
   "json_invalid",
   "content_type_unsupported",
   "request_invalid",
-  "body_too_large",
   "idempotency_key_required",
 ]);
 

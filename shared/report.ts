@@ -9,7 +9,9 @@ import { ApiError, catalogue, languages } from "./errors.ts";
 /** Every error in the API's one shape and the caller's language. Unknown ones tell nothing but their id. */
 export function respondWithError(error: Error, c: Context): Response {
   const known = error instanceof ApiError ? error : asApiError(error);
-  const requestId = c.get("requestId");
+  // An address that is outside the function's own path has passed no middleware.
+  const requestId: string = c.get("requestId") ?? crypto.randomUUID();
+  c.header("x-request-id", requestId);
   if (known.code === "internal_error") logFailure(error, requestId);
   else if (known.cause) logFailure(known.cause, requestId);
   c.set("errorCode", known.code);

@@ -53,6 +53,9 @@ function refuseUnstorable(value: unknown): void {
     }
     if (typeof value !== "object" || value === null) continue;
     for (const [key, inner] of Object.entries(value)) {
+      if (key === "__proto__") {
+        throw invalid({ path: [...path, key].join("."), message: "is not a name" });
+      }
       refuseText(key, path);
       waiting.push({ value: inner, path: [...path, key] });
     }

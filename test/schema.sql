@@ -174,7 +174,7 @@ create table public.profiles (
   constraint profiles_display_name CHECK (((display_name = btrim(display_name)) AND ((length(display_name) >= 1) AND (length(display_name) <= 80)) AND (display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'::text))),
   constraint profiles_locale CHECK ((locale = ANY (ARRAY['en'::text, 'es'::text, 'it'::text]))),
   constraint profiles_phone CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
-  constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (octet_length((preferences)::text) <= 4096)))
+  constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (length((preferences)::text) <= 8192)))
 );
 alter table public.profiles enable row level security;
 CREATE TRIGGER enforce_birth_date_lock BEFORE UPDATE OF birth_date ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.enforce_birth_date_lock();

@@ -10,6 +10,7 @@ const time = z.iso.datetime({ offset: true });
 const changes = z.strictObject({
   display_name: z.string().trim().min(1).max(80)
     .regex(/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u, "must not have control characters")
+    .regex(/[\p{L}\p{N}\p{P}\p{S}]/u, "must have something to see")
     .nullable(),
   phone: z.string().regex(/^\+[1-9][0-9]{6,14}$/, "must be a number such as +34600111222")
     .nullable(),

@@ -77,6 +77,13 @@ async function forward(
     return Response.json({ message: "The functions are still starting" }, { status: 503 });
   }
   const url = new URL(request.url);
+  // A raw request may leave the prefix by "..": what is cut off must really be the prefix.
+  if (!url.pathname.startsWith(`${prefix}/`)) {
+    return Response.json({ message: "no Route matched" }, { status: 404 });
+  }
+  if (request.method === "TRACE") {
+    return Response.json({ message: "method not allowed" }, { status: 405 });
+  }
   const host = headers.get("host");
   headers.delete("host");
   headers.set("x-forwarded-host", host ?? url.host);

@@ -36,9 +36,15 @@ export async function prepareDatabase(server: PostgresAddress, database: string)
   });
 }
 
-/** `supabase db push`: every migration that the database does not have yet. */
+/**
+ * `supabase db push`: every migration that the database does not have yet. The CLI takes no lock, and
+ * of two at once one would fail half way; the others wait here, and then find nothing to do.
+ */
 export async function migrate(url: string): Promise<void> {
-  await supabase("db", "push", `--remote=${url}`, "--yes");
+  await withDatabase(url, async (sql) => {
+    await sql`select pg_advisory_lock(hashtext('rafflebase.migrate'))`;
+    await supabase("db", "push", `--remote=${url}`, "--yes");
+  });
 }
 
 /** The types of the API's tables and functions, as shared/database.types.ts has them. */
