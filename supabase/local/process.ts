@@ -57,6 +57,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
     });
     exited.then(async () => {
       if (stopping || !up) return;
+      console.error(`${options.name} ended by itself and is started again (log: ${logFile})`);
       await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS));
       if (!stopping) launch();
     });

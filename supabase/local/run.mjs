@@ -34,6 +34,7 @@ function install(why) {
     "ci",
     "--no-audit",
     "--no-fund",
+    "--loglevel=error",
   ], {
     cwd: root,
     stdio: "inherit",
