@@ -211,13 +211,14 @@ create trigger enforce_birth_date_lock before update of birth_date on public.pro
   for each row execute function app.enforce_birth_date_lock();
 
 -- Changes the caller's own profile: only the keys that are given, only these; preferences key by key.
--- Raises not_authenticated, request_invalid, birth_date_locked.
+-- Raises not_authenticated, rate_limited, request_invalid, birth_date_locked.
 create function app.update_profile(p_changes jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.signed_in_user();
   v_unknown text;
 begin
+  perform app.take_token('account', v_user_id);
   select key into v_unknown from jsonb_object_keys(p_changes) as key
   where key not in ('display_name', 'phone', 'country', 'birth_date', 'locale', 'preferences');
   if found then

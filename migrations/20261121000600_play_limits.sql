@@ -33,7 +33,7 @@ language sql volatile set search_path = '' as $$
 $$;
 
 -- Sets one of the caller's limits: a first or a lower one at once, a higher one after the delay.
--- Locks the row of that limit. Raises not_authenticated.
+-- Locks the row of that limit. Raises not_authenticated, rate_limited.
 create function app.set_play_limit(
   p_kind public.limit_kind, p_period public.limit_period, p_amount_cents bigint, p_currency text
 ) returns void
@@ -42,6 +42,7 @@ declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
+  perform app.take_token('account', v_user_id);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -55,7 +56,8 @@ end
 $$;
 
 -- Excludes the caller from play until a moment; it can be made later, never earlier.
--- Locks the caller's profile, and so waits for what they have under way.
+-- Locks the caller's profile, and so waits for what they have under way. Nothing limits how often:
+-- nobody who wants to stop shall be told to wait.
 -- Raises not_authenticated, request_invalid, self_exclusion_locked.
 create function app.exclude_self(p_until timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$

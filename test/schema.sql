@@ -728,6 +728,7 @@ declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
+  perform app.take_token('account', v_user_id);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -858,6 +859,7 @@ declare
   v_user_id uuid := app.signed_in_user();
   v_unknown text;
 begin
+  perform app.take_token('account', v_user_id);
   select key into v_unknown from jsonb_object_keys(p_changes) as key
   where key not in ('display_name', 'phone', 'country', 'birth_date', 'locale', 'preferences');
   if found then

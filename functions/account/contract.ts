@@ -64,7 +64,7 @@ export const contract = defineContract("account", {
     caller: "user",
     body: changes,
     response: account,
-    errors: ["birth_date_locked"],
+    errors: ["birth_date_locked", "rate_limited"],
   },
   setLimit: {
     method: "put",
@@ -73,6 +73,7 @@ export const contract = defineContract("account", {
     caller: "user",
     body: z.strictObject({ kind, period, amount_cents: amount, currency }),
     response: account,
+    errors: ["rate_limited"],
   },
   excludeSelf: {
     method: "post",

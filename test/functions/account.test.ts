@@ -140,6 +140,26 @@ describe("the profile", () => {
     expect(await stack.sql`select id from public.profiles where id = ${ana.id}`).toHaveLength(1);
   });
 
+  test("whoever changes their account too often is told when to come back; self-exclusion never waits", async () => {
+    const ana = await signUp(stack);
+    const change = () =>
+      call(stack, "PATCH", "/account", { token: ana.token, body: { locale: "it" } });
+    await stack.sql`update app.rate_limits set burst = 2 where class = 'account'`;
+    expect([(await change()).status, (await change()).status]).toEqual([200, 200]);
+    const refused = await change();
+    expect([refused.status, refused.body.error.code]).toEqual([429, "rate_limited"]);
+    expect(Number(refused.headers.get("retry-after"))).toBe(refused.body.error.details.retry_after);
+    expect(refused.body.error.details.retry_after).toBeGreaterThan(20);
+    for (let i = 1; i <= 3; i++) {
+      const excluded = await call(stack, "POST", "/account/self-exclusion", {
+        token: ana.token,
+        body: { days: i },
+      });
+      expect(excluded.status).toBe(200);
+    }
+    await stack.sql`update app.rate_limits set burst = 120 where class = 'account'`;
+  });
+
   test("messages come in the caller's language, codes stay the same", async () => {
     const languages = {
       "es-ES,en;q=0.5": "Inicia sesión.",
