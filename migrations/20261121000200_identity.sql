@@ -35,11 +35,12 @@ create table public.profiles (
   constraint profiles_phone check (phone ~ '^\+[1-9][0-9]{6,14}$'),
   constraint profiles_country check (country ~ '^[A-Z]{2}$'),
   constraint profiles_birth_date check (birth_date >= date '1900-01-01'),
-  constraint profiles_locale check (locale in ('en', 'es', 'it')),
+  constraint profiles_locale check (locale ~ '^(en|es|it)(-[A-Z]{2})?$'),
   constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and length(preferences::text) <= 8192)
 );
 comment on table public.profiles is 'One row for each user, made when the user signs up.';
 comment on column public.profiles.phone is 'E.164, for example +34600111222.';
+comment on column public.profiles.locale is 'A language we speak, perhaps with a country: es or es-CO.';
 comment on column public.profiles.birth_date is 'Unknown counts as a minor. Once set, only operators change it.';
 comment on column public.profiles.preferences is 'Free-form; known keys: channels, marketing.';
 comment on column public.profiles.self_excluded_until is 'No play before this moment. It can be moved later, never earlier.';
@@ -57,7 +58,7 @@ language sql security definer set search_path = '' as $$
     nullif(btrim(left(btrim(regexp_replace(
       coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
       '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]', '', 'g')), 80)), ''),
-    coalesce(substring(raw_user_meta_data ->> 'locale' from '^(en|es|it)$'), 'en'),
+    coalesce(substring(raw_user_meta_data ->> 'locale' from '^(?:en|es|it)(?:-[A-Z]{2})?$'), 'en'),
     substring(raw_user_meta_data ->> 'country' from '^[A-Z]{2}$')
   from auth.users where id = p_user_id
   on conflict (id) do nothing

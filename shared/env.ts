@@ -4,7 +4,7 @@ import { z } from "zod";
 const list = z.string().transform((text) =>
   text.split(",").map((one) => one.trim()).filter(Boolean)
 );
-const secret = z.string().min(16, "must have at least 16 characters");
+const secret = z.string().min(8, "must have at least 8 characters");
 
 /** Every variable the functions read. Those that begin with SUPABASE_ are given by the platform. */
 export const variables = {

@@ -172,7 +172,7 @@ create table public.profiles (
   constraint profiles_birth_date CHECK ((birth_date >= '1900-01-01'::date)),
   constraint profiles_country CHECK ((country ~ '^[A-Z]{2}$'::text)),
   constraint profiles_display_name CHECK (((display_name = btrim(display_name)) AND ((length(display_name) >= 1) AND (length(display_name) <= 80)) AND (display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'::text))),
-  constraint profiles_locale CHECK ((locale = ANY (ARRAY['en'::text, 'es'::text, 'it'::text]))),
+  constraint profiles_locale CHECK ((locale ~ '^(en|es|it)(-[A-Z]{2})?$'::text)),
   constraint profiles_phone CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
   constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (length((preferences)::text) <= 8192)))
 );
@@ -188,6 +188,7 @@ create policy "Users read their own profile, operators read all" on public.profi
 comment on table public.profiles is 'One row for each user, made when the user signs up.';
 comment on column public.profiles.phone is 'E.164, for example +34600111222.';
 comment on column public.profiles.birth_date is 'Unknown counts as a minor. Once set, only operators change it.';
+comment on column public.profiles.locale is 'A language we speak, perhaps with a country: es or es-CO.';
 comment on column public.profiles.preferences is 'Free-form; known keys: channels, marketing.';
 comment on column public.profiles.self_excluded_until is 'No play before this moment. It can be moved later, never earlier.';
 grant select on public.profiles to authenticated;
@@ -529,7 +530,7 @@ AS $function$
     nullif(btrim(left(btrim(regexp_replace(
       coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
       '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]', '', 'g')), 80)), ''),
-    coalesce(substring(raw_user_meta_data ->> 'locale' from '^(en|es|it)$'), 'en'),
+    coalesce(substring(raw_user_meta_data ->> 'locale' from '^(?:en|es|it)(?:-[A-Z]{2})?$'), 'en'),
     substring(raw_user_meta_data ->> 'country' from '^[A-Z]{2}$')
   from auth.users where id = p_user_id
   on conflict (id) do nothing

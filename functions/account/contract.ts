@@ -17,7 +17,10 @@ const changes = z.strictObject({
   country: z.string().regex(/^[A-Z]{2}$/, "must be a two-letter country code such as ES")
     .nullable(),
   birth_date: z.iso.date().refine((date) => date >= "1900-01-01", "must not be before 1900"),
-  locale: z.enum(["en", "es", "it"]),
+  locale: z.string().regex(
+    /^(en|es|it)(-[A-Z]{2})?$/,
+    "must be en, es or it, perhaps with a country: es-CO",
+  ),
   preferences: z.record(z.string().max(64), z.any())
     .refine(
       (value) => JSON.stringify(value).length <= 4096,

@@ -36,6 +36,7 @@ describe("the profile", () => {
       locale: "es",
       preferences: { marketing: true, channels: { email: false } },
     });
+    expect((await patch({ locale: "es-CO" })).body.profile.locale).toBe("es-CO");
     expect((await patch({ country: null })).body.profile.country).toBeNull();
     expect((await patch({})).body.profile.display_name).toBe("Ana");
   });
