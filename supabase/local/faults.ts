@@ -1,3 +1,5 @@
+import { seeded } from "./random.ts";
+
 /**
  * What a simulator was told to do wrong, and for how long. A fault holds for the next `times`
  * answers, or until `clear`; with `probability` it strikes by a seeded draw, so that the same seed
@@ -26,7 +28,7 @@ export class FaultPlan {
       throw new FaultError("probability must be above 0 and at most 1");
     }
     if (!Number.isInteger(seed)) throw new FaultError("seed must be a whole number");
-    const draw = seededDraw(Number(seed));
+    const draw = seeded(Number(seed));
     const fault = {
       kind,
       detail,
@@ -77,17 +79,6 @@ export class FaultPlan {
       if (over.aborted) done();
     });
   }
-}
-
-/** mulberry32: small, fast, and the same everywhere. */
-function seededDraw(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Anything longer overflows the timer and would fire at once. */

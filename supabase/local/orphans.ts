@@ -11,11 +11,6 @@ export function rememberProcess(directory: string, name: string, pid: number): v
   writeJson(file, all);
 }
 
-export function remembersLiving(directory: string, name: string): boolean {
-  const one = readRemembered(`${directory}/processes.json`)[name];
-  return one !== undefined && isSameProcess(one);
-}
-
 /** Ends every remembered process that still lives; a pid that now belongs to another is left alone. */
 export async function endOrphans(directory: string): Promise<number> {
   const file = `${directory}/processes.json`;

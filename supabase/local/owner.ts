@@ -1,7 +1,7 @@
 // One stack owns a data folder at a time: from before its first process until it has stopped.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { readJson } from "./files.ts";
-import { birthOf, isSameProcess } from "./orphans.ts";
+import { birthOf, endOrphans, isSameProcess } from "./orphans.ts";
 
 interface Owner {
   pid: number;
@@ -10,7 +10,7 @@ interface Owner {
 
 const fileOf = (directory: string) => `${directory}/owner.json`;
 
-export function isOwned(directory: string): boolean {
+function isOwned(directory: string): boolean {
   const owner = readJson<Owner>(fileOf(directory));
   return owner !== null && isSameProcess(owner);
 }
@@ -31,3 +31,23 @@ export function takeFolder(directory: string): boolean {
 }
 
 export const leaveFolder = (directory: string) => rmSync(fileOf(directory), { force: true });
+
+/** Ends what runs in the folders whose owner was killed, and removes them. */
+export async function sweepFolders(home: string, prefix: string): Promise<void> {
+  const names = existsSync(home) ? readdirSync(home).filter((name) => name.startsWith(prefix)) : [];
+  for (const directory of names.map((name) => `${home}/${name}`)) {
+    if (isOwned(directory)) continue;
+    await endOrphansBelow(directory);
+    await endOrphans(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** A test run keeps a folder for each of its files within its own. Returns how many were ended. */
+export async function endOrphansBelow(directory: string): Promise<number> {
+  let ended = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) ended += await endOrphans(`${directory}/${entry.name}`);
+  }
+  return ended;
+}

@@ -19,7 +19,6 @@ export interface PartOptions {
 
 export interface Part {
   name: string;
-  readonly pid: number | undefined;
   stop(): Promise<void>;
   /** Kills it outright; it comes back by itself. For tests of crashes. */
   kill(): void;
@@ -81,9 +80,6 @@ export async function startPart(options: PartOptions): Promise<Part> {
 
   return {
     name: options.name,
-    get pid() {
-      return child.pid;
-    },
     kill: () => void child.kill("SIGKILL"),
     async stop() {
       stopping = true;

@@ -1,8 +1,7 @@
 // `npm start`: starts the stack, says what there is, and stops everything when it is asked to.
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { chosenEnvironment } from "./environment.ts";
-import { endOrphans } from "./orphans.ts";
-import { isOwned, leaveFolder, takeFolder } from "./owner.ts";
+import { leaveFolder, sweepFolders, takeFolder } from "./owner.ts";
 import { freePort, isTaken } from "./ports.ts";
 import { root } from "./root.ts";
 import type { StackDescription } from "./stack.ts";
@@ -22,7 +21,7 @@ async function main(): Promise<void> {
   const reset = readArguments(Deno.args);
   const wanted = readPort();
   refuseTakenPort(wanted);
-  await sweepPassingFolders();
+  await sweepFolders(home, "passing-");
   const { port, directory, passing } = choosePlace(wanted);
   const asked = stopAsked();
   try {
@@ -90,17 +89,6 @@ function choosePlace(wanted: number): { port: number; directory: string; passing
   const directory = `${home}/${passing ? "passing" : "stack"}-${port}`;
   if (takeFolder(directory)) return { port, directory, passing };
   throw new Error(`Another stack is using ${directory}.`);
-}
-
-async function sweepPassingFolders(): Promise<void> {
-  const names = existsSync(home)
-    ? readdirSync(home).filter((name) => name.startsWith("passing-"))
-    : [];
-  for (const directory of names.map((name) => `${home}/${name}`)) {
-    if (isOwned(directory)) continue;
-    await endOrphans(directory);
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 function welcome(stack: StackDescription, file: string): string {

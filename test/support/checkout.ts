@@ -30,8 +30,6 @@ export function copyCheckout(prefix = "rafflebase-"): string {
 
 export interface Running {
   description: StackDescription;
-  /** The process that npm start became. */
-  pid: number;
   output(): string;
   signal(name: Deno.Signal): void;
   exited: Promise<number | null>;
@@ -77,7 +75,6 @@ export async function startIn(
   const description = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
   return {
     description,
-    pid: child.pid!,
     output: () => output,
     signal,
     exited,

@@ -6,8 +6,6 @@ import { withDatabase } from "../../supabase/local/postgres/database.ts";
 import { connectionUrl, SUPERUSER } from "../../supabase/local/postgres/server.ts";
 import { cleanUpLater } from "./cleanup.ts";
 
-const TEMPLATE = "rafflebase_template";
-
 export const keys = readKeys(inject("directory"));
 
 export const urlOf = (role: string, database: string) =>
@@ -22,7 +20,7 @@ export interface TestDatabase {
 }
 
 /** Clones the template; the database goes away after the file. */
-export async function testDatabase(from = TEMPLATE): Promise<TestDatabase> {
+export async function testDatabase(from = inject("template")): Promise<TestDatabase> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
   await asSuperuser(async (sql) => {
     await sql.unsafe(`create database ${name} template ${from} owner postgres`);

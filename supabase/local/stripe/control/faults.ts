@@ -1,6 +1,6 @@
 import type { ErrorBody } from "../errors.ts";
 import { newId } from "../ids.ts";
-import { seeded } from "../delivery/random.ts";
+import { seeded } from "../../random.ts";
 
 /**
  * decline: the next charge is refused by the bank (`code`: a decline code).

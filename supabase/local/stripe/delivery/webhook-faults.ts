@@ -1,5 +1,5 @@
 import { newId } from "../ids.ts";
-import { seeded } from "./random.ts";
+import { seeded } from "../../random.ts";
 
 /** For the next deliveries of some type: lose, repeat or delay them. */
 export interface DeliveryRule {
