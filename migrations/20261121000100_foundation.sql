@@ -1,4 +1,4 @@
--- Chapter 1, foundation: who may do nothing by default, how errors are raised, what time it is.
+-- Foundation: who may do nothing by default, how errors are raised, what time it is.
 -- Read the chapters in their order; what every role may do stands on one page, the last: grants.
 
 
@@ -48,6 +48,13 @@ begin
     message = p_code,
     detail = coalesce(p_context::text, '');
 end
+$$;
+
+-- Refuses a request because of one of its fields. Raises request_invalid.
+create function app.fail_field(p_path text, p_message text) returns void
+language sql stable set search_path = '' as $$
+  select app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
+    jsonb_build_object('path', p_path, 'message', p_message))))
 $$;
 
 
@@ -119,5 +126,34 @@ declare
 begin
   select value into strict v_value from app.settings where name = p_name;
   return v_value;
+end
+$$;
+
+
+-- States ------------------------------------------------------------------------------------------
+
+insert into app.error_codes (code, status) values
+  ('state_change_refused', 409);
+
+create table app.state_changes (
+  subject text not null,
+  from_state text not null,
+  to_state text not null,
+  primary key (subject, from_state, to_state)
+);
+comment on table app.state_changes is
+  'For each table with a status: the changes that are legal. What is not here is refused.';
+
+-- Attached to each table with a status, for updates that change it. Raises state_change_refused.
+create function app.enforce_state_change() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if not exists (
+    select from app.state_changes
+    where subject = tg_table_name and from_state = old.status::text and to_state = new.status::text
+  ) then
+    perform app.fail('state_change_refused', jsonb_build_object('from', old.status, 'to', new.status));
+  end if;
+  return new;
 end
 $$;

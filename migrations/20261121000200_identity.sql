@@ -1,4 +1,4 @@
--- Chapter 2, identity: profiles, roles, account status. Auth owns auth.users; what the product knows
+-- Identity: profiles, roles, account status. Auth owns auth.users; what the product knows
 -- of a person beside the e-mail address and the password is here.
 
 insert into app.error_codes (code, status) values
@@ -119,6 +119,25 @@ begin
 end
 $$;
 
+-- Called first by what staff may do to another person. Nobody acts on their own account that way, and
+-- on that of staff only admins do.
+-- Raises not_permitted, user_not_found.
+create function app.require_power_over(p_user_id uuid, p_role public.staff_role) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform app.require_role(p_role);
+  if exists (select from public.user_roles where user_id = p_user_id) then
+    perform app.require_role('admin');
+  end if;
+  if p_user_id = auth.uid() then
+    perform app.fail('not_permitted');
+  end if;
+  if not exists (select from public.profiles where id = p_user_id) then
+    perform app.fail('user_not_found');
+  end if;
+end
+$$;
+
 -- Gives a user a role; giving it twice changes nothing. Admins only.
 -- Raises not_permitted, user_not_found.
 create function app.grant_role(p_user_id uuid, p_role public.staff_role) returns void
@@ -197,8 +216,7 @@ create function app.enforce_birth_date_lock() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if new.birth_date > (app.clock() at time zone 'utc')::date then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', 'birth_date', 'message', 'must not be in the future'))));
+    perform app.fail_field('birth_date', 'must not be in the future');
   end if;
   if old.birth_date is not null and new.birth_date is distinct from old.birth_date
     and auth.uid() is not null and (new.id = auth.uid() or not app.has_role('operator'))
@@ -223,8 +241,7 @@ begin
   select key into v_unknown from jsonb_object_keys(p_changes) as key
   where key not in ('display_name', 'phone', 'country', 'birth_date', 'locale', 'preferences');
   if found then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', v_unknown, 'message', 'cannot be set'))));
+    perform app.fail_field(v_unknown, 'cannot be set');
   end if;
   update public.profiles p set
     display_name = case when p_changes ? 'display_name' then btrim(p_changes ->> 'display_name') else p.display_name end,
@@ -242,32 +259,17 @@ $$;
 create function app.set_account_status(p_user_id uuid, p_status public.account_status) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform app.require_role('operator');
-  if exists (select from public.user_roles where user_id = p_user_id) then
-    perform app.require_role('admin');
-  end if;
-  if p_user_id = auth.uid() then
-    perform app.fail('not_permitted');
-  end if;
+  perform app.require_power_over(p_user_id, 'operator');
   update public.profiles set status = p_status where id = p_user_id;
-  if not found then
-    perform app.fail('user_not_found');
-  end if;
 end
 $$;
 
--- Records what a check of somebody else's identity found. Operators.
+-- Records what a check of somebody else's identity found. Operators; for staff, admins.
 -- Raises not_permitted, user_not_found.
 create function app.set_kyc_status(p_user_id uuid, p_status public.kyc_status) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform app.require_role('operator');
-  if p_user_id = auth.uid() then
-    perform app.fail('not_permitted');
-  end if;
+  perform app.require_power_over(p_user_id, 'operator');
   update public.profiles set kyc_status = p_status where id = p_user_id;
-  if not found then
-    perform app.fail('user_not_found');
-  end if;
 end
 $$;

@@ -1,4 +1,4 @@
--- Chapter 3, idempotency: a request that moves money takes effect once, however often it is sent.
+-- Idempotency: a request that moves money takes effect once, however often it is sent.
 
 insert into app.error_codes (code, status) values
   ('idempotency_key_required', 400),
@@ -15,12 +15,15 @@ create table app.idempotency_keys (
   key text not null check (length(key) between 1 and 255),
   request_hash bytea not null,
   answer jsonb,
+  subject_id uuid,
   leased_until timestamptz not null,
   created_at timestamptz not null default now(),
   primary key (user_id, endpoint, key)
 );
 comment on table app.idempotency_keys is
   'One row for each key a user sent to an endpoint; answer is null while the request runs.';
+comment on column app.idempotency_keys.subject_id is
+  'The row that an earlier try began, for work that takes more than one transaction.';
 create index idempotency_keys_created_at on app.idempotency_keys (created_at);
 
 -- Claims the key for the caller. Returns null when the caller shall do the work, or the answer that
@@ -61,6 +64,18 @@ begin
   end if;
   return v_row.answer;
 end
+$$;
+
+-- The row that the work under this key began, if it has; and the other way, which remembers it.
+create function app.subject_of_key(p_user_id uuid, p_endpoint text, p_key text) returns uuid
+language sql stable security definer set search_path = '' as $$
+  select subject_id from app.idempotency_keys
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+$$;
+create function app.set_subject_of_key(p_user_id uuid, p_endpoint text, p_key text, p_subject_id uuid) returns void
+language sql security definer set search_path = '' as $$
+  update app.idempotency_keys set subject_id = p_subject_id
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
 $$;
 
 -- Stores the final answer, in the transaction of the effect, and returns it. Called last.

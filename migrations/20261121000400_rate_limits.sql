@@ -1,4 +1,4 @@
--- Chapter 4, rate limits: a token bucket for each user and class of request.
+-- Rate limits: a token bucket for each user and class of request.
 
 insert into app.error_codes (code, status) values
   ('rate_limited', 429);

@@ -1,4 +1,4 @@
--- Chapter 5, audit: what operators and admins change is recorded, by trigger, for ever.
+-- Audit: what operators and admins change is recorded, by trigger, for ever.
 
 create table public.audit_log (
   id bigint generated always as identity primary key,

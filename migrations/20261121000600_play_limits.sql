@@ -1,4 +1,4 @@
--- Chapter 6, play limits: what people impose on themselves. Stricter at once, looser only after a day.
+-- Play limits: what people impose on themselves. Stricter at once, looser only after a day.
 
 insert into app.error_codes (code, status) values
   ('self_exclusion_locked', 409);
@@ -13,7 +13,7 @@ create table public.play_limits (
   user_id uuid not null references public.profiles (id) on delete cascade,
   kind public.limit_kind not null,
   period public.limit_period not null,
-  currency char(3) not null check (currency ~ '^[A-Z]{3}$'),
+  currency char(3) not null references public.currencies (code),
   amount_cents bigint not null check (amount_cents >= 0),
   pending_amount_cents bigint check (pending_amount_cents > amount_cents),
   pending_from timestamptz,
@@ -22,6 +22,8 @@ create table public.play_limits (
 );
 comment on table public.play_limits is
   'A person''s own limits. A pending amount replaces the amount at pending_from.';
+
+create index play_limits_currency on public.play_limits (currency);
 
 alter table public.play_limits enable row level security;
 
@@ -33,7 +35,7 @@ language sql volatile set search_path = '' as $$
 $$;
 
 -- Sets one of the caller's limits: a first or a lower one at once, a higher one after the delay.
--- Locks the row of that limit. Raises not_authenticated, rate_limited.
+-- Locks the row of that limit. Raises not_authenticated, rate_limited, request_invalid.
 create function app.set_play_limit(
   p_kind public.limit_kind, p_period public.limit_period, p_amount_cents bigint, p_currency text
 ) returns void
@@ -43,6 +45,7 @@ declare
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
   perform app.take_token('account', v_user_id);
+  perform app.require_currency(p_currency);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -65,8 +68,7 @@ declare
   v_user_id uuid := app.signed_in_user();
 begin
   if p_until is null or p_until not between app.clock() and app.clock() + interval '100 years' then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', 'until', 'message', 'must be within the next hundred years'))));
+    perform app.fail_field('until', 'must be within the next hundred years');
   end if;
   update public.profiles set self_excluded_until = p_until
   where id = v_user_id and (self_excluded_until is null or self_excluded_until <= p_until);

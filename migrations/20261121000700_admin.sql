@@ -1,4 +1,4 @@
--- Chapter 7, admin: how the first admin comes to be, and what admins tune.
+-- Admin: how the first admin comes to be, and what admins tune.
 
 insert into app.error_codes (code, status) values
   ('admin_exists', 409),

@@ -41,3 +41,88 @@ language sql set search_path = '' as $$ select app.signed_in_user() $$;
 
 create function public.report_health() returns jsonb
 language sql stable set search_path = '' as $$ select app.report_health() $$;
+
+
+-- Money ---------------------------------------------------------------------------------------------
+
+create function public.begin_topup(
+  idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text
+) returns jsonb language sql set search_path = '' as $$
+  select app.begin_topup(idempotency_key, amount_cents, currency, method, jsonb_build_object(
+    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'success_url', success_url, 'cancel_url', cancel_url))
+$$;
+
+create function public.get_topup(topup_id uuid) returns jsonb
+language sql stable set search_path = '' as $$ select app.get_topup(topup_id) $$;
+
+create function public.list_topups(skip integer, page_size integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.list_topups(skip, page_size) $$;
+
+create function public.begin_topup_check(topup_id uuid) returns jsonb
+language sql set search_path = '' as $$ select app.begin_topup_check(topup_id) $$;
+
+create function public.begin_withdrawal(idempotency_key text, amount_cents bigint, currency text) returns jsonb
+language sql set search_path = '' as $$
+  select app.begin_withdrawal(idempotency_key, amount_cents, currency, jsonb_build_object(
+    'amount_cents', amount_cents, 'currency', currency))
+$$;
+
+create function public.get_withdrawal(withdrawal_id uuid) returns jsonb
+language sql stable set search_path = '' as $$ select app.get_withdrawal(withdrawal_id) $$;
+
+create function public.list_withdrawals(skip integer, page_size integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.list_withdrawals(skip, page_size) $$;
+
+create function public.set_payout_account(user_id uuid, account text) returns void
+language sql set search_path = '' as $$ select app.set_payout_account(user_id, account) $$;
+
+create function public.suspend_wallet(user_id uuid, reason text) returns void
+language sql set search_path = '' as $$ select app.suspend_wallet(user_id, reason) $$;
+
+create function public.reinstate_wallet(user_id uuid) returns void
+language sql set search_path = '' as $$ select app.reinstate_wallet(user_id) $$;
+
+create function public.adjust_wallet(user_id uuid, currency text, amount_cents bigint, note text) returns jsonb
+language sql set search_path = '' as $$ select app.adjust_wallet(user_id, currency, amount_cents, note) $$;
+
+create function public.resolve_alert(alert_id bigint) returns void
+language sql set search_path = '' as $$ select app.resolve_alert(alert_id) $$;
+
+
+-- What Stripe says: for our own functions only --------------------------------------------------------
+
+create function public.record_topup(topup_id uuid, idempotency_key text, object jsonb) returns jsonb
+language sql set search_path = '' as $$ select app.record_topup(topup_id, idempotency_key, object) $$;
+
+create function public.record_topup_failure(topup_id uuid, idempotency_key text, code text, refused boolean) returns void
+language sql set search_path = '' as $$ select app.record_topup_failure(topup_id, idempotency_key, code, refused) $$;
+
+create function public.claim_transfer(withdrawal_id uuid) returns jsonb
+language sql set search_path = '' as $$ select app.claim_transfer(withdrawal_id) $$;
+
+create function public.claim_payout(withdrawal_id uuid) returns jsonb
+language sql set search_path = '' as $$ select app.claim_payout(withdrawal_id) $$;
+
+create function public.refuse_withdrawal(withdrawal_id uuid, code text) returns void
+language sql set search_path = '' as $$ select app.refuse_withdrawal(withdrawal_id, code) $$;
+
+create function public.answer_withdrawal(withdrawal_id uuid, idempotency_key text) returns jsonb
+language sql set search_path = '' as $$ select app.answer_withdrawal(withdrawal_id, idempotency_key) $$;
+
+create function public.cancel_topup(topup_id uuid, code text) returns boolean
+language sql set search_path = '' as $$ select app.cancel_topup(topup_id, code) $$;
+
+create function public.cancel_withdrawal(withdrawal_id uuid) returns boolean
+language sql set search_path = '' as $$ select app.cancel_withdrawal(withdrawal_id) $$;
+
+create function public.claim_unfinished(max_rows integer) returns jsonb
+language sql set search_path = '' as $$ select app.claim_unfinished(max_rows) $$;
+
+create function public.missing_events(ids text[]) returns text[]
+language sql stable set search_path = '' as $$ select app.missing_events(ids) $$;
+
+create function public.receive_stripe_event(event jsonb) returns jsonb
+language sql set search_path = '' as $$ select app.receive_stripe_event(event) $$;
+
+create function public.apply_stripe_object(object jsonb, account text) returns text
+language sql set search_path = '' as $$ select app.apply_stripe_object(object, null, account)::text $$;

@@ -20,6 +20,34 @@ create policy "Users read their own limits, operators read all" on public.play_l
   for select to authenticated
   using (user_id = (select auth.uid()) or (select app.has_role('operator')));
 
+create policy "Users read their own wallets, operators read all accounts" on public.wallet_accounts
+  for select to authenticated
+  using (user_id = (select auth.uid()) and kind = 'USER' or (select app.has_role('operator')));
+
+create policy "Users read their own entries, operators read all" on public.wallet_ledger
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+
+create policy "Users read their own holds, operators read all" on public.wallet_holds
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+
+create policy "Users read their own top-ups, operators read all" on public.wallet_topups
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+
+create policy "Users read their own withdrawals, operators read all" on public.wallet_withdrawals
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+
+create policy "Operators read alerts" on public.operator_alerts
+  for select to authenticated
+  using ((select app.has_role('operator')));
+
+create policy "Everyone reads the currencies" on public.currencies
+  for select to anon, authenticated
+  using (true);
+
 create policy "Admins read the audit log" on public.audit_log
   for select to authenticated
   using ((select app.has_role('admin')));
@@ -31,6 +59,7 @@ grant usage on schema app to anon;
 grant execute on function app.check_request(), app.fail(text, jsonb), app.report_health() to anon;
 grant execute on function public.report_health() to anon;
 grant select on app.error_codes to anon;
+grant select on public.currencies to anon;
 
 
 -- authenticated: whoever is signed in ------------------------------------------------------------
@@ -39,7 +68,9 @@ grant usage on schema app to authenticated;
 grant execute on function app.check_request(), app.fail(text, jsonb), app.report_health() to authenticated;
 grant select on app.error_codes to authenticated;
 
-grant select on public.profiles, public.user_roles, public.play_limits, public.audit_log to authenticated;
+grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
+  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals
+to authenticated;
 grant update (display_name, phone, country, birth_date, locale, preferences) on public.profiles to authenticated;
 
 grant execute on function
@@ -54,7 +85,19 @@ grant execute on function
   public.revoke_role(uuid, public.staff_role),
   public.set_account_status(uuid, public.account_status),
   public.set_kyc_status(uuid, public.kyc_status),
-  public.set_setting(text, integer)
+  public.set_setting(text, integer),
+  public.begin_topup(text, bigint, text, public.payment_form, text, text),
+  public.get_topup(uuid),
+  public.list_topups(integer, integer),
+  public.begin_topup_check(uuid),
+  public.begin_withdrawal(text, bigint, text),
+  public.get_withdrawal(uuid),
+  public.list_withdrawals(integer, integer),
+  public.set_payout_account(uuid, text),
+  public.suspend_wallet(uuid, text),
+  public.reinstate_wallet(uuid),
+  public.adjust_wallet(uuid, text, bigint, text),
+  public.resolve_alert(bigint)
 to authenticated;
 
 grant execute on function
@@ -69,7 +112,19 @@ grant execute on function
   app.revoke_role(uuid, public.staff_role),
   app.set_account_status(uuid, public.account_status),
   app.set_kyc_status(uuid, public.kyc_status),
-  app.set_setting(text, integer)
+  app.set_setting(text, integer),
+  app.begin_topup(text, bigint, text, public.payment_form, jsonb),
+  app.get_topup(uuid),
+  app.list_topups(integer, integer),
+  app.begin_topup_check(uuid),
+  app.begin_withdrawal(text, bigint, text, jsonb),
+  app.get_withdrawal(uuid),
+  app.list_withdrawals(integer, integer),
+  app.set_payout_account(uuid, text),
+  app.suspend_wallet(uuid, text),
+  app.reinstate_wallet(uuid),
+  app.adjust_wallet(uuid, text, bigint, text),
+  app.resolve_alert(bigint)
 to authenticated;
 
 
@@ -80,13 +135,42 @@ grant execute on function app.check_request(), app.fail(text, jsonb), app.report
 grant select on app.error_codes to service_role;
 
 -- Reading, for tools that hold the secret key; writing goes through functions for it as for everybody.
-grant select on public.profiles, public.user_roles, public.play_limits, public.audit_log to service_role;
+grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
+  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals
+to service_role;
 
 grant execute on function
   public.report_health(),
-  public.grant_admin_claim(uuid)
+  public.grant_admin_claim(uuid),
+  public.record_topup(uuid, text, jsonb),
+  public.record_topup_failure(uuid, text, text, boolean),
+  public.claim_transfer(uuid),
+  public.claim_payout(uuid),
+  public.refuse_withdrawal(uuid, text),
+  public.answer_withdrawal(uuid, text),
+  public.cancel_topup(uuid, text),
+  public.cancel_withdrawal(uuid),
+  public.claim_unfinished(integer),
+  public.missing_events(text[]),
+  public.receive_stripe_event(jsonb),
+  public.apply_stripe_object(jsonb, text)
 to service_role;
-grant execute on function app.grant_admin_claim(uuid) to service_role;
+
+grant execute on function
+  app.grant_admin_claim(uuid),
+  app.record_topup(uuid, text, jsonb),
+  app.record_topup_failure(uuid, text, text, boolean),
+  app.claim_transfer(uuid),
+  app.claim_payout(uuid),
+  app.refuse_withdrawal(uuid, text),
+  app.answer_withdrawal(uuid, text),
+  app.cancel_topup(uuid, text),
+  app.cancel_withdrawal(uuid),
+  app.claim_unfinished(integer),
+  app.missing_events(text[]),
+  app.receive_stripe_event(jsonb),
+  app.apply_stripe_object(jsonb, text, text)
+to service_role;
 
 
 -- A running PostgREST reads its settings (foundation) and this schema again.

@@ -7,8 +7,8 @@ export interface Route {
   /** Below the function's own path, with :parameters. */
   path: string;
   summary: string;
-  /** "user": needs a session; "anyone": works without one. */
-  caller: "user" | "anyone";
+  /** "user": needs a session; "anyone": works without one; "scheduler": needs the scheduler's secret. */
+  caller: "user" | "anyone" | "scheduler";
   /** Always given for parameters in the path. */
   params?: z.ZodType;
   query?: z.ZodType;

@@ -13,6 +13,7 @@ import { env } from "./env.ts";
 import { ApiError } from "./errors.ts";
 import { logRequest, respondWithError } from "./report.ts";
 import { readBody, readQuery } from "./request.ts";
+import { isSameSecret } from "./secret.ts";
 
 export interface Variables {
   requestId: string;
@@ -110,6 +111,9 @@ async function serve(
   const requestId = c.get("requestId");
   const token = readToken(c);
   if (route.caller === "user" && !token) throw new ApiError("not_authenticated");
+  if (route.caller === "scheduler" && !isSameSecret(token ?? "", env().SCHEDULER_SECRET)) {
+    throw new ApiError("not_authenticated");
+  }
   const rpc = callerDatabase(token, requestId);
   try {
     const body = await readBody(c, route.body);
@@ -117,8 +121,10 @@ async function serve(
     const params = readQuery(c.req.param(), route.params);
     const idempotencyKey = route.idempotent ? readIdempotencyKey(c) : "";
     const call = { body, query, params, idempotencyKey, rpc, requestId, context: c };
+    if (route.idempotent) {
+      return respondOnce(c, await inTurn(() => handler(call as Call<Route>)) as Once, route.status);
+    }
     const answer = await handler(call as Call<Route>);
-    if (route.idempotent) return respondOnce(c, answer as Once, route.status);
     return answer instanceof Response ? answer : c.json(answer as object, route.status ?? 200);
   } catch (error) {
     // Whoever is not signed in is told so first, even when the body is bad too. The database, which
@@ -127,6 +133,22 @@ async function serve(
       await rpc("check_session");
     }
     throw error;
+  }
+}
+
+const LONGEST_WAIT_MS = 10_000;
+
+/** While the same request is being worked on elsewhere, waits for its answer. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  for (let pause = 25;; pause = Math.min(pause * 2, 400)) {
+    try {
+      return await work();
+    } catch (error) {
+      const waits = error instanceof ApiError && error.code === "request_in_progress";
+      if (!waits || performance.now() - began > LONGEST_WAIT_MS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause * (1 + Math.random())));
+    }
   }
 }
 

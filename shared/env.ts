@@ -13,12 +13,20 @@ export const variables = {
   SUPABASE_SERVICE_ROLE_KEY: z.string().min(1),
   /** Origins whose pages may call the functions, separated by commas; * for all. */
   CORS_ORIGINS: list,
+  /** Where people come back to after paying, unless the request names another page. */
+  SITE_URL: z.url(),
+  /** Origins that people may be sent to after paying, separated by commas; http://localhost:* is any port. */
+  RETURN_URL_ORIGINS: list.default([]),
   /** Whoever knows it can become the first admin. */
   ADMIN_SECRET: secret,
+  /** Whoever knows it can make the functions do what is due: pg_cron, by Vault. */
+  SCHEDULER_SECRET: secret,
   STRIPE_SECRET_KEY: secret,
   /** Signing secrets of the webhook endpoint; several while one is being rotated. */
   STRIPE_WEBHOOK_SECRETS: list,
   STRIPE_API_URL: z.url().default("https://api.stripe.com"),
+  /** How long one call may take, in milliseconds. */
+  STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
   NOVU_SECRET_KEY: secret,
   NOVU_API_URL: z.url().default("https://api.novu.co"),
   /** Relays of the drand network, the first that answers well is believed. */

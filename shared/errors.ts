@@ -15,11 +15,29 @@ export const catalogue = {
     es: "Esta petición necesita una cabecera Idempotency-Key de 1 a 255 caracteres.",
     it: "Questa richiesta richiede un'intestazione Idempotency-Key da 1 a 255 caratteri.",
   },
+  signature_invalid: {
+    status: 400,
+    en: "The signature is not valid.",
+    es: "La firma no es válida.",
+    it: "La firma non è valida.",
+  },
   not_authenticated: {
     status: 401,
     en: "Please sign in.",
     es: "Inicia sesión.",
     it: "Effettua l'accesso.",
+  },
+  balance_insufficient: {
+    status: 402,
+    en: "There is not enough money in the wallet.",
+    es: "No hay saldo suficiente en el monedero.",
+    it: "Il saldo del portafoglio non è sufficiente.",
+  },
+  card_declined: {
+    status: 402,
+    en: "The card was declined.",
+    es: "La tarjeta fue rechazada.",
+    it: "La carta è stata rifiutata.",
   },
   not_permitted: {
     status: 403,
@@ -39,6 +57,36 @@ export const catalogue = {
     es: "Confirma primero tu dirección de correo.",
     it: "Conferma prima il tuo indirizzo e-mail.",
   },
+  wallet_suspended: {
+    status: 403,
+    en: "This wallet is suspended. Please contact us.",
+    es: "Este monedero está suspendido. Contacta con nosotros.",
+    it: "Questo portafoglio è sospeso. Contattaci.",
+  },
+  self_excluded: {
+    status: 403,
+    en: "You have excluded yourself from play.",
+    es: "Te has autoexcluido del juego.",
+    it: "Ti sei autoescluso dal gioco.",
+  },
+  deposit_limit_reached: {
+    status: 403,
+    en: "This is more than the deposit limit you set.",
+    es: "Supera el límite de depósito que fijaste.",
+    it: "Supera il limite di deposito che hai impostato.",
+  },
+  kyc_required: {
+    status: 403,
+    en: "Please have your identity verified first.",
+    es: "Primero debes verificar tu identidad.",
+    it: "Devi prima verificare la tua identità.",
+  },
+  payout_account_missing: {
+    status: 403,
+    en: "There is no account to pay out to yet.",
+    es: "Todavía no hay una cuenta a la que pagar.",
+    it: "Non c'è ancora un conto su cui pagare.",
+  },
   route_not_found: {
     status: 404,
     en: "There is nothing at this address.",
@@ -50,6 +98,30 @@ export const catalogue = {
     en: "There is no such user.",
     es: "No existe ese usuario.",
     it: "Questo utente non esiste.",
+  },
+  topup_not_found: {
+    status: 404,
+    en: "There is no such top-up.",
+    es: "No existe esa recarga.",
+    it: "Questa ricarica non esiste.",
+  },
+  withdrawal_not_found: {
+    status: 404,
+    en: "There is no such withdrawal.",
+    es: "No existe esa retirada.",
+    it: "Questo prelievo non esiste.",
+  },
+  transaction_not_found: {
+    status: 404,
+    en: "There is no such transaction.",
+    es: "No existe esa transacción.",
+    it: "Questa transazione non esiste.",
+  },
+  alert_not_found: {
+    status: 404,
+    en: "There is no such open alert.",
+    es: "No existe esa alerta abierta.",
+    it: "Questo avviso aperto non esiste.",
   },
   setting_not_found: {
     status: 404,
@@ -87,6 +159,24 @@ export const catalogue = {
     es: "El último administrador debe permanecer.",
     it: "L'ultimo amministratore deve restare.",
   },
+  state_change_refused: {
+    status: 409,
+    en: "That change of state is not allowed.",
+    es: "Ese cambio de estado no está permitido.",
+    it: "Questo cambio di stato non è consentito.",
+  },
+  hold_not_active: {
+    status: 409,
+    en: "This hold has already ended.",
+    es: "Esta retención ya ha terminado.",
+    it: "Questo blocco è già terminato.",
+  },
+  transaction_already_reversed: {
+    status: 409,
+    en: "This transaction has already been reversed.",
+    es: "Esta transacción ya se ha revertido.",
+    it: "Questa transazione è già stata stornata.",
+  },
   idempotency_key_reused: {
     status: 409,
     en: "This Idempotency-Key was used for another request.",
@@ -117,6 +207,12 @@ export const catalogue = {
     es: "La petición no es válida; los detalles indican dónde.",
     it: "La richiesta non è valida; i dettagli indicano dove.",
   },
+  return_url_not_allowed: {
+    status: 422,
+    en: "The return address is not one we may send people to.",
+    es: "La dirección de retorno no está permitida.",
+    it: "L'indirizzo di ritorno non è consentito.",
+  },
   rate_limited: {
     status: 429,
     en: "Too many requests. Please try again later.",
@@ -128,6 +224,13 @@ export const catalogue = {
     en: "Something went wrong on our side. Please tell us the request id.",
     es: "Algo ha fallado por nuestra parte. Indícanos el id de la petición.",
     it: "Qualcosa è andato storto da parte nostra. Comunicaci l'id della richiesta.",
+  },
+  payment_provider_unavailable: {
+    status: 503,
+    en: "The payment provider cannot be reached. Nothing is lost; please try again.",
+    es:
+      "No se puede contactar con el proveedor de pagos. No se ha perdido nada; inténtalo de nuevo.",
+    it: "Il fornitore dei pagamenti non è raggiungibile. Nulla è andato perso; riprova.",
   },
   try_again: {
     status: 503,

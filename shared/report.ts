@@ -44,7 +44,7 @@ export function logRequest(name: string, c: Context, milliseconds: number): void
   }));
 }
 
-function logFailure(error: unknown, requestId: string): void {
+export function logFailure(error: unknown, requestId: string): void {
   const text = error instanceof Error ? error.stack ?? error.message : JSON.stringify(error);
   console.error(
     JSON.stringify({

@@ -28,3 +28,12 @@ insert into public.user_roles (user_id, role) values
   ('00000000-0000-4000-8000-000000000001', 'admin'),
   ('00000000-0000-4000-8000-000000000002', 'operator'),
   ('00000000-0000-4000-8000-000000000003', 'operator');
+
+-- Ana and Ben have something to spend, and somewhere to withdraw it to.
+update public.profiles set payout_account = case display_name when 'Ana' then 'acct_demoAna' else 'acct_demoBen' end
+where display_name in ('Ana', 'Ben');
+
+select app.post_transaction('ADJUSTMENT', array[
+  (app.account_of('USER', 'EUR', id), 10000), (app.account_of('ADJUSTMENT', 'EUR'), -10000)
+]::app.posting[], p_note => 'A present to begin with')
+from public.profiles where display_name in ('Ana', 'Ben');

@@ -22,15 +22,38 @@ grant usage on schema public to service_role;
 
 -- Types -----------------------------------------------------------------------------------------
 
+create type app.event_outcome as enum ('applied', 'duplicate', 'ignored', 'quarantined');
+
+create type app.posting as (account_id bigint, amount_cents bigint);
+comment on type app.posting is 'An amount above zero is credited to the account, one below zero debited.';
+
+create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
+
+create type public.account_kind as enum ('USER', 'RECEIVABLE', 'STRIPE_CLEARING', 'WITHDRAWALS', 'REVENUE', 'ADJUSTMENT');
+
 create type public.account_status as enum ('ACTIVE', 'SUSPENDED', 'DEACTIVATED');
 
+create type public.entry_direction as enum ('DEBIT', 'CREDIT');
+
+create type public.entry_status as enum ('POSTED', 'REVERSAL');
+
+create type public.hold_status as enum ('ACTIVE', 'CAPTURED', 'RELEASED');
+
 create type public.kyc_status as enum ('NONE', 'PENDING', 'VERIFIED', 'REJECTED');
+
+create type public.ledger_reason as enum ('TOPUP', 'TICKET_PURCHASE', 'REFUND', 'PRIZE_PAYOUT', 'WITHDRAWAL', 'ADJUSTMENT', 'FEE', 'ORDER', 'CHARGEBACK', 'DEBT');
 
 create type public.limit_kind as enum ('spend', 'deposit');
 
 create type public.limit_period as enum ('day', 'week', 'month');
 
+create type public.payment_form as enum ('checkout', 'payment_intent');
+
+create type public.payment_status as enum ('CREATED', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED');
+
 create type public.staff_role as enum ('operator', 'admin');
+
+create type public.wallet_status as enum ('ACTIVE', 'SUSPENDED');
 
 
 -- Tables ----------------------------------------------------------------------------------------
@@ -45,6 +68,38 @@ create table app.admin_claims (
 );
 CREATE INDEX admin_claims_user ON app.admin_claims USING btree (user_id, at);
 comment on table app.admin_claims is 'Every try to become the first admin, whatever became of it.';
+
+create table app.card_payments (
+  intent_id text not null,
+  account_id bigint not null,
+  amount_cents bigint not null,
+  currency character(3) not null,
+  livemode boolean not null,
+  charge_refunded_cents bigint not null default 0,
+  taken_cents bigint not null default 0,
+  constraint card_payments_pkey PRIMARY KEY (intent_id),
+  constraint card_payments_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
+  constraint card_payments_amount_cents_check CHECK ((amount_cents > 0))
+);
+CREATE INDEX card_payments_account ON app.card_payments USING btree (account_id);
+comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
+comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
+comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
+
+create table app.card_reversals (
+  id text not null,
+  intent_id text not null,
+  kind app.reversal_kind not null,
+  amount_cents bigint not null,
+  status text not null,
+  rank smallint not null,
+  constraint card_reversals_pkey PRIMARY KEY (id),
+  constraint card_reversals_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES app.card_payments(intent_id),
+  constraint card_reversals_amount_cents_check CHECK ((amount_cents > 0))
+);
+CREATE INDEX card_reversals_intent ON app.card_reversals USING btree (intent_id);
+comment on table app.card_reversals is 'Refunds and disputes, each with the furthest status that Stripe has told of it.';
+comment on column app.card_reversals.rank is '0 open, 1 done, 2 over; a status never goes back to a lower rank.';
 
 create table app.error_codes (
   code text not null,
@@ -64,6 +119,7 @@ create table app.idempotency_keys (
   key text not null,
   request_hash bytea not null,
   answer jsonb,
+  subject_id uuid,
   leased_until timestamp with time zone not null,
   created_at timestamp with time zone not null default now(),
   constraint idempotency_keys_pkey PRIMARY KEY (user_id, endpoint, key),
@@ -72,6 +128,7 @@ create table app.idempotency_keys (
 );
 CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING btree (created_at);
 comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs.';
+comment on column app.idempotency_keys.subject_id is 'The row that an earlier try began, for work that takes more than one transaction.';
 
 create unlogged table app.rate_buckets (
   class text not null,
@@ -107,6 +164,30 @@ create table app.settings (
 CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON app.settings FOR EACH ROW EXECUTE FUNCTION app.record_change('name');
 comment on table app.settings is 'What an operator of the product may tune. Admins change a value by set_setting(); what a deployment sets (keys, addresses) is environment.';
 
+create table app.state_changes (
+  subject text not null,
+  from_state text not null,
+  to_state text not null,
+  constraint state_changes_pkey PRIMARY KEY (subject, from_state, to_state)
+);
+comment on table app.state_changes is 'For each table with a status: the changes that are legal. What is not here is refused.';
+
+create table app.stripe_events (
+  id text not null,
+  type text not null,
+  account text,
+  object_id text,
+  intent_id text,
+  object jsonb not null,
+  outcome app.event_outcome,
+  created_at timestamp with time zone not null,
+  received_at timestamp with time zone not null default clock_timestamp(),
+  constraint stripe_events_pkey PRIMARY KEY (id)
+);
+CREATE INDEX stripe_events_quarantined ON app.stripe_events USING btree (intent_id) WHERE (outcome = 'quarantined'::app.event_outcome);
+CREATE INDEX stripe_events_received ON app.stripe_events USING btree (received_at);
+comment on table app.stripe_events is 'The inbox: every event that Stripe delivered and signed, with what came of it.';
+
 CREATE TRIGGER make_profile AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.on_sign_up();
 
 create table public.audit_log (
@@ -132,6 +213,45 @@ comment on column public.audit_log.actor_kind is 'admin, operator, player, or th
 grant select on public.audit_log to authenticated;
 grant select on public.audit_log to service_role;
 
+create table public.currencies (
+  code character(3) not null,
+  minor_units smallint not null,
+  name text not null,
+  constraint currencies_pkey PRIMARY KEY (code),
+  constraint currencies_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
+  constraint currencies_minor_units_check CHECK (((minor_units >= 0) AND (minor_units <= 4)))
+);
+alter table public.currencies enable row level security;
+create policy "Everyone reads the currencies" on public.currencies for select to anon, authenticated
+  using (true);
+comment on table public.currencies is 'The currencies the product knows. 100 minor units are 1.00 EUR, and 100 JPY.';
+comment on column public.currencies.minor_units is 'Digits after the decimal point.';
+grant select on public.currencies to anon;
+grant select on public.currencies to authenticated;
+grant select on public.currencies to service_role;
+
+create table public.operator_alerts (
+  id bigint not null generated always as identity,
+  kind text not null,
+  subject text not null,
+  details jsonb not null default '{}'::jsonb,
+  times integer not null default 1,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  resolved_at timestamp with time zone,
+  resolved_by uuid,
+  constraint operator_alerts_pkey PRIMARY KEY (id),
+  constraint operator_alerts_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES public.profiles(id) ON DELETE SET NULL
+);
+alter table public.operator_alerts enable row level security;
+CREATE INDEX operator_alerts_resolved_by ON public.operator_alerts USING btree (resolved_by);
+CREATE UNIQUE INDEX operator_alerts_open ON public.operator_alerts USING btree (kind, subject) WHERE (resolved_at IS NULL);
+CREATE TRIGGER record_change AFTER UPDATE OF resolved_at ON public.operator_alerts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+create policy "Operators read alerts" on public.operator_alerts for select to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.operator_alerts is 'One open row for each thing that is wrong, however often it is noticed. Operators read and resolve.';
+grant select on public.operator_alerts to authenticated;
+grant select on public.operator_alerts to service_role;
+
 create table public.play_limits (
   user_id uuid not null,
   kind public.limit_kind not null,
@@ -141,13 +261,14 @@ create table public.play_limits (
   pending_amount_cents bigint,
   pending_from timestamp with time zone,
   constraint play_limits_pkey PRIMARY KEY (user_id, kind, period, currency),
+  constraint play_limits_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
   constraint play_limits_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id) ON DELETE CASCADE,
   constraint play_limits_amount_cents_check CHECK ((amount_cents >= 0)),
   constraint play_limits_check CHECK ((pending_amount_cents > amount_cents)),
-  constraint play_limits_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint play_limits_pending CHECK (((pending_amount_cents IS NULL) = (pending_from IS NULL)))
 );
 alter table public.play_limits enable row level security;
+CREATE INDEX play_limits_currency ON public.play_limits USING btree (currency);
 create policy "Users read their own limits, operators read all" on public.play_limits for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
 comment on table public.play_limits is 'A person''s own limits. A pending amount replaces the amount at pending_from.';
@@ -167,12 +288,14 @@ create table public.profiles (
   self_excluded_until timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  payout_account text,
   constraint profiles_pkey PRIMARY KEY (id),
   constraint profiles_id_fkey FOREIGN KEY (id) REFERENCES auth.users(id) ON DELETE CASCADE,
   constraint profiles_birth_date CHECK ((birth_date >= '1900-01-01'::date)),
   constraint profiles_country CHECK ((country ~ '^[A-Z]{2}$'::text)),
   constraint profiles_display_name CHECK (((display_name = btrim(display_name)) AND ((length(display_name) >= 1) AND (length(display_name) <= 80)) AND (display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'::text))),
   constraint profiles_locale CHECK ((locale ~ '^(en|es|it)(-[A-Z]{2})?$'::text)),
+  constraint profiles_payout_account CHECK ((payout_account ~ '^acct_[A-Za-z0-9]{1,64}$'::text)),
   constraint profiles_phone CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
   constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (length((preferences)::text) <= 8192)))
 );
@@ -191,6 +314,7 @@ comment on column public.profiles.birth_date is 'Unknown counts as a minor. Once
 comment on column public.profiles.locale is 'A language we speak, perhaps with a country: es or es-CO.';
 comment on column public.profiles.preferences is 'Free-form; known keys: channels, marketing.';
 comment on column public.profiles.self_excluded_until is 'No play before this moment. It can be moved later, never earlier.';
+comment on column public.profiles.payout_account is 'The Stripe account that withdrawals go to. Set by operators.';
 grant select on public.profiles to authenticated;
 grant select on public.profiles to service_role;
 grant update (display_name, phone, country, birth_date, locale, preferences) on public.profiles to authenticated;
@@ -210,8 +334,262 @@ comment on table public.user_roles is 'Who works here. Everybody is a player; an
 grant select on public.user_roles to authenticated;
 grant select on public.user_roles to service_role;
 
+create table public.wallet_accounts (
+  id bigint not null generated always as identity,
+  kind public.account_kind not null,
+  user_id uuid,
+  currency character(3) not null,
+  balance_cents bigint,
+  held_cents bigint,
+  debt_cents bigint,
+  suspended_reason text,
+  status public.wallet_status not null generated always as (
+CASE
+    WHEN ((suspended_reason IS NULL) AND (COALESCE(debt_cents, (0)::bigint) = 0)) THEN 'ACTIVE'::public.wallet_status
+    ELSE 'SUSPENDED'::public.wallet_status
+END) stored,
+  created_at timestamp with time zone not null default now(),
+  constraint wallet_accounts_pkey PRIMARY KEY (id),
+  constraint wallet_accounts_once UNIQUE NULLS NOT DISTINCT (user_id, currency, kind),
+  constraint wallet_accounts_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint wallet_accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint wallet_accounts_balance CHECK (((balance_cents >= held_cents) AND (held_cents >= 0))),
+  constraint wallet_accounts_cache CHECK (
+CASE kind
+    WHEN 'USER'::public.account_kind THEN (num_nulls(balance_cents, held_cents, debt_cents) = 0)
+    ELSE (num_nonnulls(balance_cents, held_cents, debt_cents, suspended_reason) = 0)
+END),
+  constraint wallet_accounts_debt CHECK ((debt_cents >= 0)),
+  constraint wallet_accounts_owner CHECK (((kind = ANY (ARRAY['USER'::public.account_kind, 'RECEIVABLE'::public.account_kind])) = (user_id IS NOT NULL))),
+  constraint wallet_accounts_suspended_reason_check CHECK (((length(suspended_reason) >= 1) AND (length(suspended_reason) <= 500)))
+) with (fillfactor=50);
+alter table public.wallet_accounts enable row level security;
+CREATE INDEX wallet_accounts_currency ON public.wallet_accounts USING btree (currency);
+CREATE TRIGGER record_change AFTER UPDATE OF suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+create policy "Users read their own wallets, operators read all accounts" on public.wallet_accounts for select to authenticated
+  using ((((user_id = ( SELECT auth.uid() AS uid)) AND (kind = 'USER'::public.account_kind)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.wallet_accounts is 'One account for each user and currency, made on first use, and the accounts of the house.';
+comment on column public.wallet_accounts.balance_cents is 'Cached sum of the entries; only users'' accounts have one.';
+comment on column public.wallet_accounts.held_cents is 'Of the balance, what active holds keep from being spent.';
+comment on column public.wallet_accounts.debt_cents is 'What the person owes: money that Stripe took back after it was spent. Collected from whatever comes in.';
+comment on column public.wallet_accounts.status is 'Suspended by an operator, or by a debt: no debit.';
+grant select on public.wallet_accounts to authenticated;
+grant select on public.wallet_accounts to service_role;
+
+create view public.wallet_balances with (security_invoker=true) as\n SELECT a.user_id,
+    a.id AS account_id,
+    a.currency,
+    a.status,
+    COALESCE(l.balance_cents, (0)::bigint) AS balance_cents,
+    COALESCE(h.held_cents, (0)::bigint) AS held_cents,
+    (COALESCE(l.balance_cents, (0)::bigint) - COALESCE(h.held_cents, (0)::bigint)) AS available_cents
+   FROM ((public.wallet_accounts a
+     LEFT JOIN LATERAL ( SELECT (sum(
+                CASE wallet_ledger.direction
+                    WHEN 'CREDIT'::public.entry_direction THEN wallet_ledger.amount_cents
+                    ELSE (- wallet_ledger.amount_cents)
+                END))::bigint AS balance_cents
+           FROM public.wallet_ledger
+          WHERE ((wallet_ledger.user_id = a.user_id) AND (wallet_ledger.account_id = a.id))) l ON (true))
+     LEFT JOIN LATERAL ( SELECT (sum(wallet_holds.amount_cents))::bigint AS held_cents
+           FROM public.wallet_holds
+          WHERE ((wallet_holds.account_id = a.id) AND (wallet_holds.status = 'ACTIVE'::public.hold_status))) h ON (true))
+  WHERE (a.kind = 'USER'::public.account_kind);
+comment on view public.wallet_balances is 'Each wallet''s balance, added up from the ledger and the holds; it always equals what the account caches.';
+grant select on public.wallet_balances to authenticated;
+grant select on public.wallet_balances to service_role;
+
+create table public.wallet_holds (
+  id bigint not null generated always as identity,
+  account_id bigint not null,
+  user_id uuid not null,
+  amount_cents bigint not null,
+  reason public.ledger_reason not null,
+  status public.hold_status not null default 'ACTIVE'::public.hold_status,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  resolved_at timestamp with time zone,
+  constraint wallet_holds_pkey PRIMARY KEY (id),
+  constraint wallet_holds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
+  constraint wallet_holds_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint wallet_holds_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint wallet_holds_resolved CHECK (((status = 'ACTIVE'::public.hold_status) = (resolved_at IS NULL)))
+);
+alter table public.wallet_holds enable row level security;
+CREATE INDEX wallet_holds_account ON public.wallet_holds USING btree (account_id);
+CREATE INDEX wallet_holds_active ON public.wallet_holds USING btree (account_id) WHERE (status = 'ACTIVE'::public.hold_status);
+CREATE INDEX wallet_holds_expiry ON public.wallet_holds USING btree (expires_at) WHERE (status = 'ACTIVE'::public.hold_status);
+CREATE INDEX wallet_holds_user ON public.wallet_holds USING btree (user_id);
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.wallet_holds FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+create policy "Users read their own holds, operators read all" on public.wallet_holds for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.wallet_holds is 'Money that is promised elsewhere: still in the balance, no longer to be spent. Each ends once.';
+comment on column public.wallet_holds.expires_at is 'Null: only its outcome ends it.';
+grant select on public.wallet_holds to authenticated;
+grant select on public.wallet_holds to service_role;
+
+create table public.wallet_ledger (
+  id bigint not null generated always as identity,
+  transaction_id bigint not null,
+  account_id bigint not null,
+  user_id uuid,
+  direction public.entry_direction not null,
+  amount_cents bigint not null,
+  currency character(3) not null,
+  reason public.ledger_reason not null,
+  topup_id uuid,
+  withdrawal_id uuid,
+  external_id text,
+  note text,
+  reverses_id bigint,
+  status public.entry_status not null generated always as (
+CASE
+    WHEN (reverses_id IS NULL) THEN 'POSTED'::public.entry_status
+    ELSE 'REVERSAL'::public.entry_status
+END) stored,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint wallet_ledger_pkey PRIMARY KEY (id),
+  constraint wallet_ledger_reverses_id_key UNIQUE (reverses_id),
+  constraint wallet_ledger_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES public.wallet_ledger(id),
+  constraint wallet_ledger_topup_id_fkey FOREIGN KEY (topup_id) REFERENCES public.wallet_topups(id),
+  constraint wallet_ledger_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.wallet_withdrawals(id),
+  constraint wallet_ledger_adjustment CHECK (((reason <> 'ADJUSTMENT'::public.ledger_reason) OR ((length(note) >= 1) AND (length(note) <= 500)))),
+  constraint wallet_ledger_amount_cents_check CHECK ((amount_cents > 0))
+);
+alter table public.wallet_ledger enable row level security;
+CREATE INDEX wallet_ledger_house ON public.wallet_ledger USING btree (account_id) WHERE (user_id IS NULL);
+CREATE INDEX wallet_ledger_statement ON public.wallet_ledger USING btree (user_id, id DESC) WHERE (user_id IS NOT NULL);
+CREATE INDEX wallet_ledger_transaction ON public.wallet_ledger USING btree (transaction_id);
+CREATE UNIQUE INDEX wallet_ledger_topup_once ON public.wallet_ledger USING btree (topup_id) WHERE ((reason = 'TOPUP'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
+CREATE UNIQUE INDEX wallet_ledger_withdrawal_once ON public.wallet_ledger USING btree (withdrawal_id) WHERE ((reason = 'WITHDRAWAL'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_ledger FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
+create policy "Users read their own entries, operators read all" on public.wallet_ledger for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.wallet_ledger is 'Every movement of money, for ever. Written by app.post_transaction() alone.';
+comment on column public.wallet_ledger.user_id is 'Whose wallet it is; null for accounts of the house and for debts.';
+comment on column public.wallet_ledger.external_id is 'What Stripe calls it.';
+comment on column public.wallet_ledger.reverses_id is 'The entry that this one takes back; each can be taken back once.';
+grant select on public.wallet_ledger to authenticated;
+grant select on public.wallet_ledger to service_role;
+
+create table public.wallet_topups (
+  id uuid not null default gen_random_uuid(),
+  user_id uuid not null,
+  account_id bigint not null,
+  amount_cents bigint not null,
+  currency character(3) not null,
+  method public.payment_form not null,
+  status public.payment_status not null default 'CREATED'::public.payment_status,
+  provider text not null default 'stripe'::text,
+  provider_txn_id text,
+  intent_id text,
+  livemode boolean,
+  failure_code text,
+  attempt smallint not null default 0,
+  check_at timestamp with time zone,
+  checks smallint not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  completed_at timestamp with time zone,
+  constraint wallet_topups_pkey PRIMARY KEY (id),
+  constraint wallet_topups_intent_id_key UNIQUE (intent_id),
+  constraint wallet_topups_provider_txn_id_key UNIQUE (provider_txn_id),
+  constraint wallet_topups_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
+  constraint wallet_topups_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint wallet_topups_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint wallet_topups_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint wallet_topups_completed CHECK ((((status = 'COMPLETED'::public.payment_status) = (completed_at IS NOT NULL)) AND ((status <> 'COMPLETED'::public.payment_status) OR (intent_id IS NOT NULL)))),
+  constraint wallet_topups_processing CHECK (((status <> 'PROCESSING'::public.payment_status) OR (provider_txn_id IS NOT NULL)))
+);
+alter table public.wallet_topups enable row level security;
+CREATE INDEX wallet_topups_account ON public.wallet_topups USING btree (account_id);
+CREATE INDEX wallet_topups_check ON public.wallet_topups USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX wallet_topups_currency ON public.wallet_topups USING btree (currency);
+CREATE INDEX wallet_topups_user ON public.wallet_topups USING btree (user_id, created_at DESC, id);
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.wallet_topups FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+create policy "Users read their own top-ups, operators read all" on public.wallet_topups for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.wallet_topups is 'CREATED: Stripe may have been asked. PROCESSING: Stripe waits for the customer. The rest are ends; money that arrives after a failure or a cancellation completes the top-up all the same.';
+comment on column public.wallet_topups.provider_txn_id is 'The Checkout session or the PaymentIntent that we asked for.';
+comment on column public.wallet_topups.intent_id is 'The PaymentIntent; for a session, once somebody has tried to pay.';
+comment on column public.wallet_topups.attempt is 'Counts what Stripe refused: each further try has an idempotency key of its own.';
+comment on column public.wallet_topups.check_at is 'When the sweeper asks Stripe about it next; null once there is nothing to ask.';
+grant select on public.wallet_topups to authenticated;
+grant select on public.wallet_topups to service_role;
+
+create table public.wallet_withdrawals (
+  id uuid not null default gen_random_uuid(),
+  user_id uuid not null,
+  account_id bigint not null,
+  hold_id bigint not null,
+  amount_cents bigint not null,
+  currency character(3) not null,
+  status public.payment_status not null default 'CREATED'::public.payment_status,
+  provider text not null default 'stripe'::text,
+  destination text not null,
+  transfer_id text,
+  provider_txn_id text,
+  livemode boolean,
+  payout_claimed_at timestamp with time zone,
+  transfer_reversed_at timestamp with time zone,
+  capture_id bigint,
+  failure_code text,
+  check_at timestamp with time zone,
+  checks smallint not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  completed_at timestamp with time zone,
+  constraint wallet_withdrawals_pkey PRIMARY KEY (id),
+  constraint wallet_withdrawals_hold_id_key UNIQUE (hold_id),
+  constraint wallet_withdrawals_provider_txn_id_key UNIQUE (provider_txn_id),
+  constraint wallet_withdrawals_transfer_id_key UNIQUE (transfer_id),
+  constraint wallet_withdrawals_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
+  constraint wallet_withdrawals_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint wallet_withdrawals_hold_id_fkey FOREIGN KEY (hold_id) REFERENCES public.wallet_holds(id),
+  constraint wallet_withdrawals_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint wallet_withdrawals_amount_cents_check CHECK ((amount_cents > 0))
+);
+alter table public.wallet_withdrawals enable row level security;
+CREATE INDEX wallet_withdrawals_account ON public.wallet_withdrawals USING btree (account_id);
+CREATE INDEX wallet_withdrawals_check ON public.wallet_withdrawals USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX wallet_withdrawals_currency ON public.wallet_withdrawals USING btree (currency);
+CREATE INDEX wallet_withdrawals_user ON public.wallet_withdrawals USING btree (user_id, created_at DESC, id);
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.wallet_withdrawals FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+create policy "Users read their own withdrawals, operators read all" on public.wallet_withdrawals for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.wallet_withdrawals is 'CREATED: nothing has been sent. PROCESSING: it may have been. COMPLETED: the bank has it; a bank may still send it back, and then the withdrawal is FAILED and the money in the wallet again.';
+comment on column public.wallet_withdrawals.destination is 'The connected account, as it was when the withdrawal was made.';
+comment on column public.wallet_withdrawals.provider_txn_id is 'The payout.';
+comment on column public.wallet_withdrawals.payout_claimed_at is 'Since then the payout may have been asked for.';
+comment on column public.wallet_withdrawals.capture_id is 'The ledger transaction that took the money from the wallet.';
+comment on column public.wallet_withdrawals.check_at is 'When the sweeper looks at it next; null once there is nothing to do.';
+grant select on public.wallet_withdrawals to authenticated;
+grant select on public.wallet_withdrawals to service_role;
+
 
 -- Functions -------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app.account_of(p_kind public.account_kind, p_currency text, p_user_id uuid DEFAULT NULL::uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_id bigint;
+  v_cache bigint := case when p_kind = 'USER' then 0 end;
+begin
+  select id into v_id from public.wallet_accounts
+  where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  if v_id is null then
+    insert into public.wallet_accounts (kind, user_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
+    select p_kind, p_user_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
+      select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
+    on conflict on constraint wallet_accounts_once do nothing;
+    select id into strict v_id from public.wallet_accounts
+    where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  end if;
+  return v_id;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.active_user()
  RETURNS uuid
@@ -248,6 +626,396 @@ AS $function$
   end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.adjust_wallet(p_user_id uuid, p_currency text, p_amount_cents bigint, p_note text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account_id bigint;
+  v_transaction_id bigint;
+begin
+  perform app.require_power_over(p_user_id, 'admin');
+  perform app.require_currency(p_currency);
+  perform app.require_note('note', p_note);
+  if coalesce(p_amount_cents, 0) = 0 then
+    perform app.fail_field('amount_cents', 'must not be zero');
+  end if;
+  v_account_id := app.account_of('USER', p_currency, p_user_id);
+  v_transaction_id := app.post_transaction('ADJUSTMENT', array[
+    (v_account_id, p_amount_cents), (app.account_of('ADJUSTMENT', p_currency), -p_amount_cents)
+  ]::app.posting[], p_note => btrim(p_note));
+  insert into public.audit_log (actor_id, actor_kind, action, subject_table, subject_id, after)
+  values (auth.uid(), app.actor_kind(), 'adjust', 'wallet_accounts', v_account_id, jsonb_build_object(
+    'amount_cents', p_amount_cents, 'note', btrim(p_note), 'transaction_id', v_transaction_id));
+  return jsonb_build_object('transaction_id', v_transaction_id);
+end
+$function$;
+grant execute on function app.adjust_wallet(p_user_id uuid, p_currency text, p_amount_cents bigint, p_note text) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.adopt_topup(p_topup public.wallet_topups, p_object jsonb)
+ RETURNS public.wallet_topups
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups;
+begin
+  update public.wallet_topups set
+    provider_txn_id = p_object ->> 'id',
+    intent_id = case method when 'payment_intent' then p_object ->> 'id'
+      else coalesce(intent_id, p_object ->> 'payment_intent') end,
+    livemode = (p_object ->> 'livemode')::boolean,
+    status = case status when 'CREATED' then 'PROCESSING'::public.payment_status else status end,
+    check_at = case status when 'CREATED' then app.clock() + interval '5 minutes' else check_at end
+  where id = p_topup.id
+  returning * into v_topup;
+  return v_topup;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.alert_operators(p_kind text, p_subject text, p_details jsonb DEFAULT '{}'::jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into public.operator_alerts as a (kind, subject, details)
+  values (p_kind, p_subject, p_details)
+  on conflict (kind, subject) where resolved_at is null
+  do update set times = a.times + 1, details = excluded.details
+$function$;
+
+CREATE OR REPLACE FUNCTION app.answer_withdrawal(p_withdrawal_id uuid, p_key text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+begin
+  select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id;
+  if v_withdrawal.status in ('FAILED', 'CANCELLED') then
+    perform app.release_key(v_withdrawal.user_id, 'withdraw', p_key);
+    return null;
+  end if;
+  return app.store_answer(v_withdrawal.user_id, 'withdraw', p_key,
+    jsonb_build_object('withdrawal', app.describe_withdrawal(v_withdrawal)));
+end
+$function$;
+grant execute on function app.answer_withdrawal(p_withdrawal_id uuid, p_key text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.apply_charge(p_charge jsonb)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_payment app.card_payments := app.payment_of(p_charge);
+  v_refunded bigint := (p_charge ->> 'amount_refunded')::bigint;
+  v_reason text := app.mismatch(p_charge, v_payment.amount_cents, v_payment.currency, v_payment.livemode);
+begin
+  if v_payment.intent_id is null then
+    return app.quarantine(p_charge, 'no such payment');
+  end if;
+  if v_reason is null and v_refunded not between 0 and v_payment.amount_cents then
+    v_reason := 'refunded more than was paid';
+  end if;
+  if v_reason is not null then
+    return app.quarantine(p_charge, v_reason);
+  end if;
+  update app.card_payments set charge_refunded_cents = greatest(charge_refunded_cents, v_refunded)
+  where intent_id = v_payment.intent_id
+  returning * into v_payment;
+  return app.settle_reversals(v_payment, 'REFUND', p_charge ->> 'id');
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_checkout_session(p_session jsonb, p_type text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups := app.topup_of(p_session);
+  v_reason text := app.mismatch(p_session, v_topup.amount_cents, v_topup.currency,
+    coalesce(v_topup.livemode, (p_session ->> 'livemode')::boolean));
+  v_paid boolean := p_session ->> 'payment_status' = 'paid';
+begin
+  if v_topup.id is null then
+    return case when v_paid then app.quarantine(p_session, 'not ours') else 'ignored' end;
+  end if;
+  if v_reason is null and p_type = 'checkout.session.async_payment_succeeded' and not v_paid then
+    v_reason := 'not paid';
+  end if;
+  if v_reason is not null then
+    return app.quarantine(p_session, v_reason);
+  end if;
+  if v_topup.provider_txn_id is null then
+    v_topup := app.adopt_topup(v_topup, p_session);
+  end if;
+  if v_paid and v_topup.status <> 'COMPLETED' then
+    return app.receive_topup(v_topup, p_session ->> 'payment_intent', p_session);
+  end if;
+  if not v_paid and (p_type = 'checkout.session.expired' or p_session ->> 'status' = 'expired') then
+    return app.news(app.end_topup(v_topup, 'CANCELLED', 'expired'));
+  end if;
+  if not v_paid and p_type = 'checkout.session.async_payment_failed' then
+    return app.news(app.end_topup(v_topup, 'FAILED', 'payment_failed'));
+  end if;
+  return 'duplicate';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_dispute(p_dispute jsonb)
+ RETURNS app.event_outcome
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.apply_reversal(p_dispute, 'DISPUTE', case
+    when p_dispute ->> 'status' in ('won', 'lost', 'warning_closed') then 2
+    when p_dispute ->> 'status' like 'warning%' then 0 else 1 end::smallint)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_payment_intent(p_intent jsonb, p_type text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups := app.topup_of(p_intent);
+  v_status text := p_intent ->> 'status';
+  v_reason text := app.mismatch(p_intent, v_topup.amount_cents, v_topup.currency,
+    coalesce(v_topup.livemode, (p_intent ->> 'livemode')::boolean));
+begin
+  if v_topup.id is null then
+    return case when v_status = 'succeeded' then app.quarantine(p_intent, 'not ours') else 'ignored' end;
+  end if;
+  if v_reason is null and (p_type = 'payment_intent.succeeded' and v_status is distinct from 'succeeded'
+    or v_status = 'succeeded' and coalesce(p_intent -> 'amount_received', p_intent -> 'amount') <> p_intent -> 'amount')
+  then
+    v_reason := 'not paid in full';
+  end if;
+  if v_reason is not null then
+    return app.quarantine(p_intent, v_reason);
+  end if;
+  if v_topup.provider_txn_id is null and v_topup.method = 'payment_intent' then
+    v_topup := app.adopt_topup(v_topup, p_intent);
+  end if;
+  if v_status = 'succeeded' and v_topup.status <> 'COMPLETED' then
+    return app.receive_topup(v_topup, p_intent ->> 'id', p_intent);
+  end if;
+  if v_topup.method = 'checkout' then
+    return 'duplicate'; -- the customer tries again on the same page; the session says how it ends
+  end if;
+  if v_status = 'canceled' then
+    return app.news(app.end_topup(v_topup, 'CANCELLED', coalesce(p_intent ->> 'cancellation_reason', 'canceled')));
+  end if;
+  if v_status <> 'succeeded' and (p_type = 'payment_intent.payment_failed'
+    or v_status = 'requires_payment_method' and p_intent -> 'last_payment_error' ->> 'code' is not null)
+  then
+    return app.news(app.end_topup(v_topup, 'FAILED', coalesce(
+      p_intent -> 'last_payment_error' ->> 'decline_code', p_intent -> 'last_payment_error' ->> 'code', 'payment_failed')));
+  end if;
+  return 'duplicate';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_payout(p_payout jsonb, p_account text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+  v_reason text;
+begin
+  select * into v_withdrawal from public.wallet_withdrawals
+  where provider_txn_id = p_payout ->> 'id'
+    or provider_txn_id is null and id = app.metadata_id(p_payout, 'withdrawal_id')
+  for update;
+  if not found and p_account is null then
+    return 'ignored'; -- to the bank of the house
+  elsif not found then
+    return app.quarantine(p_payout, 'not ours');
+  end if;
+  v_reason := app.mismatch(p_payout, v_withdrawal.amount_cents, v_withdrawal.currency,
+    coalesce(v_withdrawal.livemode, (p_payout ->> 'livemode')::boolean));
+  if v_reason is null and p_account is distinct from v_withdrawal.destination then
+    v_reason := 'another account';
+  elsif v_reason is null and v_withdrawal.status in ('CREATED', 'CANCELLED') then
+    v_reason := 'nothing was sent';
+  elsif v_reason is null and p_payout ->> 'status' = 'paid' and v_withdrawal.status = 'FAILED'
+    and v_withdrawal.provider_txn_id is null then
+    v_reason := 'paid after it was given up';
+  end if;
+  if v_reason is not null then
+    return app.quarantine(p_payout, v_reason);
+  end if;
+
+  if v_withdrawal.provider_txn_id is null then
+    update public.wallet_withdrawals set provider_txn_id = p_payout ->> 'id', check_at = app.clock() + interval '1 hour'
+    where id = v_withdrawal.id
+    returning * into v_withdrawal;
+  end if;
+  return app.news(case
+    when p_payout ->> 'status' = 'paid' then app.complete_withdrawal(v_withdrawal)
+    when p_payout ->> 'status' in ('failed', 'canceled')
+      then app.fail_withdrawal(v_withdrawal, coalesce(p_payout ->> 'failure_code', p_payout ->> 'status'))
+    else false end);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_quarantined(p_intent_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_event app.stripe_events;
+  v_outcome app.event_outcome;
+begin
+  for v_event in
+    select * from app.stripe_events where intent_id = p_intent_id and outcome = 'quarantined' order by id for update
+  loop
+    v_outcome := app.apply_stripe_object(v_event.object, v_event.type, v_event.account);
+    update app.stripe_events set outcome = v_outcome where id = v_event.id;
+    if v_outcome <> 'quarantined' then
+      update public.operator_alerts set resolved_at = app.clock()
+      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null;
+    end if;
+  end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_refund(p_refund jsonb)
+ RETURNS app.event_outcome
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.apply_reversal(p_refund, 'REFUND', case
+    when p_refund ->> 'status' in ('failed', 'canceled') then 2
+    when p_refund ->> 'status' = 'succeeded' then 1 else 0 end::smallint)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_reversal(p_object jsonb, p_kind app.reversal_kind, p_rank smallint)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_payment app.card_payments := app.payment_of(p_object);
+  v_amount bigint := (p_object ->> 'amount')::bigint;
+  v_known app.card_reversals;
+  v_reason text;
+begin
+  if v_payment.intent_id is null then
+    return app.quarantine(p_object, 'no such payment');
+  end if;
+  select * into v_known from app.card_reversals where id = p_object ->> 'id';
+  v_reason := case
+    when v_amount is null or v_amount not between 1 and v_payment.amount_cents then 'more than was paid'
+    when upper(p_object ->> 'currency') is distinct from v_payment.currency then 'another currency'
+    when coalesce((p_object ->> 'livemode')::boolean, v_payment.livemode) <> v_payment.livemode then 'another mode'
+    when v_known.id is not null and (v_known.kind, v_known.intent_id, v_known.amount_cents)
+      is distinct from (p_kind, v_payment.intent_id, v_amount) then 'it was another before'
+  end;
+  if v_reason is not null then
+    return app.quarantine(p_object, v_reason);
+  end if;
+  insert into app.card_reversals as r (id, intent_id, kind, amount_cents, status, rank)
+  values (p_object ->> 'id', v_payment.intent_id, p_kind, v_amount, coalesce(p_object ->> 'status', 'pending'), p_rank)
+  on conflict (id) do update set status = excluded.status, rank = excluded.rank where excluded.rank > r.rank;
+  if p_kind = 'DISPUTE' and v_known.id is null then
+    perform app.alert_operators('dispute', p_object ->> 'id', jsonb_build_object(
+      'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
+  end if;
+  return app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_stripe_object(p_object jsonb, p_type text DEFAULT NULL::text, p_account text DEFAULT NULL::text)
+ RETURNS app.event_outcome
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select case
+    -- Connected accounts have nothing of ours but payouts.
+    when p_account is not null and p_object ->> 'object' <> 'payout' then app.quarantine(p_object, 'another account')
+  else case p_object ->> 'object'
+    when 'checkout.session' then app.apply_checkout_session(p_object, p_type)
+    when 'payment_intent' then app.apply_payment_intent(p_object, p_type)
+    when 'charge' then app.apply_charge(p_object)
+    when 'refund' then app.apply_refund(p_object)
+    when 'dispute' then app.apply_dispute(p_object)
+    when 'transfer' then app.apply_transfer(p_object)
+    when 'payout' then app.apply_payout(p_object, p_account)
+    else 'ignored'
+  end end
+$function$;
+grant execute on function app.apply_stripe_object(p_object jsonb, p_type text, p_account text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.apply_transfer(p_transfer jsonb)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+  v_reason text;
+  v_booked boolean;
+begin
+  select * into v_withdrawal from public.wallet_withdrawals
+  where transfer_id = p_transfer ->> 'id'
+    or transfer_id is null and id = app.metadata_id(p_transfer, 'withdrawal_id')
+  for update;
+  if not found then
+    return app.quarantine(p_transfer, 'not ours');
+  end if;
+  v_reason := app.mismatch(p_transfer, v_withdrawal.amount_cents, v_withdrawal.currency,
+    coalesce(v_withdrawal.livemode, (p_transfer ->> 'livemode')::boolean));
+  if v_reason is null and p_transfer ->> 'destination' is distinct from v_withdrawal.destination then
+    v_reason := 'another destination';
+  elsif v_reason is null and v_withdrawal.status in ('CREATED', 'CANCELLED') then
+    v_reason := 'nothing was sent';
+  elsif v_reason is null and (p_transfer ->> 'amount_reversed')::bigint not in (0, v_withdrawal.amount_cents) then
+    v_reason := 'reversed in part';
+  end if;
+  if v_reason is not null then
+    return app.quarantine(p_transfer, v_reason);
+  end if;
+
+  v_booked := app.book_transfer(v_withdrawal, p_transfer);
+  if not coalesce((p_transfer ->> 'reversed')::boolean, false) then
+    return app.news(v_booked);
+  end if;
+  select * into v_withdrawal from public.wallet_withdrawals where id = v_withdrawal.id;
+  if app.book_transfer_reversal(v_withdrawal) then
+    v_booked := true;
+    -- Where a payout was asked for, it decides; where none was, this was the end of it.
+    if v_withdrawal.payout_claimed_at is null then
+      perform app.fail_withdrawal(v_withdrawal, 'transfer_reversed');
+    elsif v_withdrawal.status <> 'FAILED' then
+      perform app.alert_operators('transfer_reversed', v_withdrawal.id::text);
+    end if;
+  end if;
+  return app.news(v_booked);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.begin_admin_claim()
  RETURNS uuid
  LANGUAGE plpgsql
@@ -275,6 +1043,358 @@ begin
 end
 $function$;
 grant execute on function app.begin_admin_claim() to authenticated;
+
+CREATE OR REPLACE FUNCTION app.begin_topup(p_key text, p_amount_cents bigint, p_currency text, p_method public.payment_form, p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.signed_in_user();
+  v_answer jsonb := app.claim_key(v_user_id, 'topup', p_key, p_request);
+  v_topup public.wallet_topups;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', v_user_id);
+  select * into v_topup from public.wallet_topups
+  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING');
+  if not found then
+    v_topup := app.create_topup(p_amount_cents, p_currency, p_method);
+    perform app.set_subject_of_key(v_user_id, 'topup', p_key, v_topup.id);
+  end if;
+  return jsonb_build_object('replayed', false, 'topup', app.describe_topup(v_topup), 'attempt', v_topup.attempt,
+    'expires_at', v_topup.created_at + make_interval(mins => app.setting('topup_expiry_minutes')));
+end
+$function$;
+grant execute on function app.begin_topup(p_key text, p_amount_cents bigint, p_currency text, p_method public.payment_form, p_request jsonb) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.begin_topup_check(p_topup_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups := app.own_topup(p_topup_id);
+begin
+  perform app.take_token('verify', v_topup.user_id);
+  return jsonb_build_object('topup', app.describe_topup(v_topup), 'provider_txn_id', v_topup.provider_txn_id);
+end
+$function$;
+grant execute on function app.begin_topup_check(p_topup_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.begin_withdrawal(p_key text, p_amount_cents bigint, p_currency text, p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.signed_in_user();
+  v_answer jsonb := app.claim_key(v_user_id, 'withdraw', p_key, p_request);
+  v_withdrawal public.wallet_withdrawals;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', v_user_id);
+  select * into v_withdrawal from public.wallet_withdrawals
+  where id = app.subject_of_key(v_user_id, 'withdraw', p_key) and status in ('CREATED', 'PROCESSING', 'COMPLETED');
+  if not found then
+    v_withdrawal := app.create_withdrawal(p_amount_cents, p_currency);
+    perform app.set_subject_of_key(v_user_id, 'withdraw', p_key, v_withdrawal.id);
+  end if;
+  return jsonb_build_object('replayed', false, 'withdrawal', app.describe_withdrawal(v_withdrawal));
+end
+$function$;
+grant execute on function app.begin_withdrawal(p_key text, p_amount_cents bigint, p_currency text, p_request jsonb) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.book_transfer(p_withdrawal public.wallet_withdrawals, p_transfer jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_withdrawal.transfer_id is not null then
+    return false;
+  end if;
+  update public.wallet_withdrawals
+  set transfer_id = p_transfer ->> 'id', livemode = (p_transfer ->> 'livemode')::boolean,
+    -- One that turns up after we had given it up is fetched back.
+    check_at = case status when 'FAILED' then app.clock() else check_at end
+  where id = p_withdrawal.id;
+  perform app.post_transaction('WITHDRAWAL', array[
+    (app.account_of('WITHDRAWALS', p_withdrawal.currency), -p_withdrawal.amount_cents),
+    (app.account_of('STRIPE_CLEARING', p_withdrawal.currency), p_withdrawal.amount_cents)
+  ]::app.posting[], p_withdrawal_id => p_withdrawal.id, p_external_id => p_transfer ->> 'id');
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.book_transfer_reversal(p_withdrawal public.wallet_withdrawals)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_withdrawal.transfer_reversed_at is not null then
+    return false;
+  end if;
+  update public.wallet_withdrawals
+  set transfer_reversed_at = app.clock(), check_at = case status when 'FAILED' then null else check_at end
+  where id = p_withdrawal.id;
+  perform app.post_transaction('WITHDRAWAL', array[
+    (app.account_of('WITHDRAWALS', p_withdrawal.currency), p_withdrawal.amount_cents),
+    (app.account_of('STRIPE_CLEARING', p_withdrawal.currency), -p_withdrawal.amount_cents)
+  ]::app.posting[], p_withdrawal_id => p_withdrawal.id, p_external_id => p_withdrawal.transfer_id);
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.call_function(p_path text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_url text;
+  v_secret text;
+begin
+  if to_regproc('net.http_post') is null then
+    perform pg_notify('function_calls', p_path);
+    return;
+  end if;
+  select decrypted_secret into strict v_url from vault.decrypted_secrets where name = 'functions_url';
+  select decrypted_secret into strict v_secret from vault.decrypted_secrets where name = 'scheduler_secret';
+  perform net.http_post(
+    url := v_url || p_path,
+    headers := jsonb_build_object('authorization', 'Bearer ' || v_secret, 'content-type', 'application/json'),
+    body := '{}'::jsonb,
+    timeout_milliseconds := 120000);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.cancel_topup(p_topup_id uuid, p_code text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups;
+begin
+  select * into strict v_topup from public.wallet_topups where id = p_topup_id for update;
+  return app.end_topup(v_topup, 'CANCELLED', p_code);
+end
+$function$;
+grant execute on function app.cancel_topup(p_topup_id uuid, p_code text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.cancel_withdrawal(p_withdrawal_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+begin
+  update public.wallet_withdrawals set status = 'CANCELLED', check_at = null
+  where id = p_withdrawal_id and status = 'CREATED'
+  returning * into v_withdrawal;
+  if not found then
+    return false;
+  end if;
+  perform app.release_hold(v_withdrawal.hold_id);
+  return true;
+end
+$function$;
+grant execute on function app.cancel_withdrawal(p_withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.capture_hold(p_hold_id bigint, p_to_account_id bigint, p_withdrawal_id uuid DEFAULT NULL::uuid, p_external_id text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold public.wallet_holds := app.resolve_hold(p_hold_id, 'CAPTURED');
+begin
+  return app.post_transaction(
+    v_hold.reason,
+    array[(v_hold.account_id, -v_hold.amount_cents), (p_to_account_id, v_hold.amount_cents)]::app.posting[],
+    p_withdrawal_id => p_withdrawal_id,
+    p_external_id => p_external_id,
+    p_even_suspended => true);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.charge_back(p_account_id bigint, p_amount_cents bigint, p_reason public.ledger_reason, p_external_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account public.wallet_accounts;
+  v_debt bigint;
+  v_wallet bigint;
+begin
+  select * into strict v_account from public.wallet_accounts where id = p_account_id for no key update;
+  v_debt := case when p_amount_cents > 0
+    then greatest(p_amount_cents - (v_account.balance_cents - v_account.held_cents), 0)
+    else greatest(p_amount_cents, -v_account.debt_cents) end;
+  v_wallet := p_amount_cents - v_debt;
+  update public.wallet_accounts set debt_cents = debt_cents + v_debt where id = p_account_id;
+  perform app.post_transaction(p_reason, array(
+    select posting from unnest(array[
+      (p_account_id, -v_wallet),
+      (app.account_of('RECEIVABLE', v_account.currency, v_account.user_id), -v_debt),
+      (app.account_of('STRIPE_CLEARING', v_account.currency), p_amount_cents)
+    ]::app.posting[]) as posting where (posting).amount_cents <> 0
+  ), p_external_id => p_external_id, p_even_suspended => true);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_deposit_limits(p_account_id bigint, p_amount_cents bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_limit record;
+begin
+  select l.period, l.currency, app.limit_in_force(l) as amount_cents, sum(t.amount_cents)::bigint as used_cents
+  into v_limit
+  from public.wallet_accounts a
+  join public.play_limits l on l.user_id = a.user_id and l.currency = a.currency and l.kind = 'deposit'
+  left join public.wallet_topups t on t.account_id = a.id
+    and t.status in ('CREATED', 'PROCESSING', 'COMPLETED')
+    and t.created_at > app.clock() - case l.period
+      when 'day' then interval '24 hours' when 'week' then interval '7 days' else interval '30 days' end
+  where a.id = p_account_id
+  group by l.user_id, l.kind, l.period, l.currency
+  having coalesce(sum(t.amount_cents), 0) + p_amount_cents > app.limit_in_force(l)
+  order by l.period limit 1;
+  if found then
+    perform app.fail('deposit_limit_reached', jsonb_build_object(
+      'period', v_limit.period, 'currency', v_limit.currency, 'limit_cents', v_limit.amount_cents,
+      'remaining_cents', greatest(v_limit.amount_cents - coalesce(v_limit.used_cents, 0), 0)));
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_invariants()
+ RETURNS TABLE(invariant integer, rule text, subject text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with signed as (
+    select *, case direction when 'CREDIT' then amount_cents else -amount_cents end as cents from public.wallet_ledger
+  )
+
+  -- 1: the entries of each transaction sum to zero, and so does the whole ledger
+  select 1, 'the entries of a transaction sum to zero', transaction_id || ' ' || currency
+  from signed group by transaction_id, currency having sum(cents) <> 0
+  union all
+  select 1, 'the ledger sums to zero', currency::text from signed group by currency having sum(cents) <> 0
+  union all
+  select 1, 'an entry is of its account', l.id::text
+  from public.wallet_ledger l left join public.wallet_accounts a on a.id = l.account_id
+  where a.currency is distinct from l.currency
+    or l.user_id is distinct from case a.kind when 'USER' then a.user_id end
+  union all
+  select 1, 'a reversal takes back what it is linked to', l.id::text
+  from public.wallet_ledger l join public.wallet_ledger r on r.id = l.reverses_id
+  where (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction
+
+  -- 2: what is cached is what adds up
+  union all
+  select 2, 'the cached balance is the sum of the entries', a.id::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'USER' group by a.id having a.balance_cents <> coalesce(sum(l.cents), 0)
+  union all
+  select 2, 'held is the sum of the active holds', a.id::text
+  from public.wallet_accounts a left join public.wallet_holds h on h.account_id = a.id and h.status = 'ACTIVE'
+  where a.kind = 'USER' group by a.id having a.held_cents <> coalesce(sum(h.amount_cents), 0)
+  union all
+  select 2, 'a debt is what is receivable from the person', a.user_id::text || ' ' || a.currency
+  from public.wallet_accounts a
+  left join public.wallet_accounts r on r.kind = 'RECEIVABLE' and r.user_id = a.user_id and r.currency = a.currency
+  left join signed l on l.account_id = r.id
+  where a.kind = 'USER' group by a.id having a.debt_cents <> -coalesce(sum(l.cents), 0)
+  union all
+  select 2, 'nobody who owes has anything to spend', id::text
+  from public.wallet_accounts where debt_cents > 0 and balance_cents > held_cents
+  union all
+  select 2, 'no balance is negative, and none is held twice', id::text
+  from public.wallet_accounts where balance_cents < held_cents or held_cents < 0
+
+  -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
+  union all
+  select 7, 'a top-up has one credit if it is completed, else none', t.id::text
+  from public.wallet_topups t
+  left join public.wallet_ledger l on l.topup_id = t.id and l.account_id = t.account_id and l.direction = 'CREDIT'
+  group by t.id
+  having (count(l.id), coalesce(sum(l.amount_cents), 0)) is distinct from
+    case t.status when 'COMPLETED' then (1::bigint, t.amount_cents::numeric) else (0, 0) end
+  union all
+  select 7, 'a withdrawal is captured once if it is completed, else not', w.id::text
+  from public.wallet_withdrawals w
+  left join signed l on l.withdrawal_id = w.id and l.account_id = w.account_id
+  group by w.id
+  having coalesce(sum(l.cents), 0) <> case w.status when 'COMPLETED' then -w.amount_cents else 0 end
+    or count(l.id) filter (where l.reverses_id is null) > 1
+  union all
+  select 7, 'a hold is there for each withdrawal that is under way, and ended with it', w.id::text
+  from public.wallet_withdrawals w join public.wallet_holds h on h.id = w.hold_id
+  where (h.status = 'ACTIVE') <> (w.status in ('CREATED', 'PROCESSING')) or h.amount_cents <> w.amount_cents
+  union all
+  select 7, 'what is under way to a bank is what the transfers moved', a.currency::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'WITHDRAWALS' group by a.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(case when status = 'COMPLETED' then amount_cents else 0 end
+      - case when transfer_id is not null and transfer_reversed_at is null then amount_cents else 0 end), 0)
+    from public.wallet_withdrawals w where w.currency = a.currency)
+  union all
+  select 7, 'what Stripe took back is posted', p.intent_id
+  from app.card_payments p
+  where not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
+    or p.taken_cents < 0
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_postings(p_postings app.posting[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_known bigint;
+  v_odd text;
+begin
+  select count(a.id), min(currency) filter (where total <> 0) into v_known, v_odd from (
+    select a.id, a.currency, sum(p.amount_cents) over (partition by a.currency) as total
+    from unnest(p_postings) p
+    join public.wallet_accounts a on a.id = p.account_id
+    where p.amount_cents <> 0
+  ) a;
+  if v_known < 2 or v_known is distinct from cardinality(p_postings) then
+    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
+  end if;
+  if v_odd is not null then
+    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
+  end if;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.check_request()
  RETURNS void
@@ -337,12 +1457,196 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.claim_payout(p_withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.wallet_withdrawals set payout_claimed_at = app.clock(), check_at = app.clock() + interval '2 minutes'
+  where id = p_withdrawal_id and status = 'PROCESSING' and transfer_id is not null and payout_claimed_at is null
+  returning jsonb_build_object('id', id, 'amount_cents', amount_cents, 'currency', currency, 'destination', destination)
+$function$;
+grant execute on function app.claim_payout(p_withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.claim_transfer(p_withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.wallet_withdrawals set status = 'PROCESSING', check_at = app.clock() + interval '2 minutes'
+  where id = p_withdrawal_id and status = 'CREATED'
+  returning jsonb_build_object('id', id, 'amount_cents', amount_cents, 'currency', currency, 'destination', destination)
+$function$;
+grant execute on function app.claim_transfer(p_withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.claim_unfinished(p_max integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with topups as (
+    update public.wallet_topups set
+      checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
+    where id in (select id from public.wallet_topups where check_at <= app.clock()
+      order by check_at limit p_max for update skip locked)
+    returning *
+  ), withdrawals as (
+    update public.wallet_withdrawals set
+      checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '1 hour')
+    where id in (select id from public.wallet_withdrawals where check_at <= app.clock()
+      order by check_at limit p_max for update skip locked)
+    returning *
+  )
+  select jsonb_build_object(
+    'topups', coalesce((select jsonb_agg(jsonb_build_object(
+      'id', id, 'method', method, 'provider_txn_id', provider_txn_id, 'created_at', created_at,
+      'expired', created_at < app.clock() - make_interval(mins => app.setting('topup_expiry_minutes')))) from topups), '[]'),
+    'withdrawals', coalesce((select jsonb_agg(jsonb_build_object(
+      'id', id, 'status', status, 'destination', destination, 'transfer_id', transfer_id,
+      'provider_txn_id', provider_txn_id, 'payout_claimed_at', payout_claimed_at,
+      'transfer_reversed', transfer_reversed_at is not null, 'created_at', created_at,
+      'given_up', coalesce(payout_claimed_at, created_at)
+        < app.clock() - make_interval(mins => app.setting('withdrawal_unknown_minutes')))) from withdrawals), '[]'))
+$function$;
+grant execute on function app.claim_unfinished(p_max integer) to service_role;
+
 CREATE OR REPLACE FUNCTION app.clock()
  RETURNS timestamp with time zone
  LANGUAGE sql
  SET search_path TO ''
 AS $function$
   select clock_timestamp()
+$function$;
+
+CREATE OR REPLACE FUNCTION app.collect_debts(p_postings app.posting[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account public.wallet_accounts;
+  v_amount bigint;
+begin
+  for v_account in
+    select * from public.wallet_accounts
+    where id in (select account_id from unnest(p_postings)) and debt_cents > 0 and balance_cents > held_cents
+    order by id
+    for no key update
+  loop
+    v_amount := least(v_account.debt_cents, v_account.balance_cents - v_account.held_cents);
+    update public.wallet_accounts set debt_cents = debt_cents - v_amount where id = v_account.id;
+    perform app.post_transaction('DEBT', array[
+      (v_account.id, -v_amount),
+      (app.account_of('RECEIVABLE', v_account.currency, v_account.user_id), v_amount)
+    ]::app.posting[], p_even_suspended => true);
+  end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.complete_topup(p_topup public.wallet_topups, p_intent_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update public.wallet_topups
+  set status = 'COMPLETED', completed_at = app.clock(), failure_code = null, intent_id = p_intent_id, check_at = null
+  where id = p_topup.id;
+  perform app.post_transaction('TOPUP', array[
+    (p_topup.account_id, p_topup.amount_cents),
+    (app.account_of('STRIPE_CLEARING', p_topup.currency), -p_topup.amount_cents)
+  ]::app.posting[], p_topup_id => p_topup.id, p_external_id => p_intent_id);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.complete_withdrawal(p_withdrawal public.wallet_withdrawals)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_capture_id bigint;
+begin
+  if p_withdrawal.status <> 'PROCESSING' then
+    return false;
+  end if;
+  v_capture_id := app.capture_hold(p_withdrawal.hold_id, app.account_of('WITHDRAWALS', p_withdrawal.currency),
+    p_withdrawal.id, p_withdrawal.provider_txn_id);
+  update public.wallet_withdrawals
+  set status = 'COMPLETED', capture_id = v_capture_id, completed_at = app.clock(), failure_code = null,
+    check_at = case when transfer_id is null then check_at end
+  where id = p_withdrawal.id;
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.create_topup(p_amount_cents bigint, p_currency text, p_method public.payment_form)
+ RETURNS public.wallet_topups
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.active_user();
+  v_account_id bigint;
+  v_topup public.wallet_topups;
+begin
+  perform app.require_currency(p_currency);
+  if p_amount_cents is null
+    or p_amount_cents not between app.setting('topup_minimum_cents') and app.setting('topup_maximum_cents')
+  then
+    perform app.fail_field('amount_cents', format('must be from %s to %s',
+      app.setting('topup_minimum_cents'), app.setting('topup_maximum_cents')));
+  end if;
+  if exists (select from public.profiles where id = v_user_id and self_excluded_until > app.clock()) then
+    perform app.fail('self_excluded');
+  end if;
+  v_account_id := app.account_of('USER', p_currency, v_user_id);
+  perform from public.wallet_accounts where id = v_account_id for no key update;
+  perform app.check_deposit_limits(v_account_id, p_amount_cents);
+  insert into public.wallet_topups (user_id, account_id, amount_cents, currency, method, check_at)
+  values (v_user_id, v_account_id, p_amount_cents, p_currency, coalesce(p_method, 'checkout'), app.clock() + interval '2 minutes')
+  returning * into v_topup;
+  return v_topup;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.create_withdrawal(p_amount_cents bigint, p_currency text)
+ RETURNS public.wallet_withdrawals
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.active_user();
+  v_profile public.profiles;
+  v_account_id bigint;
+  v_withdrawal public.wallet_withdrawals;
+begin
+  perform app.require_currency(p_currency);
+  if p_amount_cents is null or p_amount_cents < app.setting('withdrawal_minimum_cents') then
+    perform app.fail_field('amount_cents', format('must be at least %s', app.setting('withdrawal_minimum_cents')));
+  end if;
+  select * into strict v_profile from public.profiles where id = v_user_id;
+  if v_profile.kyc_status <> 'VERIFIED' then
+    perform app.fail('kyc_required');
+  end if;
+  if v_profile.payout_account is null then
+    perform app.fail('payout_account_missing');
+  end if;
+  v_account_id := app.account_of('USER', p_currency, v_user_id);
+  insert into public.wallet_withdrawals (user_id, account_id, hold_id, amount_cents, currency, destination, check_at)
+  values (v_user_id, v_account_id, app.place_hold(v_account_id, p_amount_cents, 'WITHDRAWAL'), p_amount_cents,
+    p_currency, v_profile.payout_account, app.clock() + interval '2 minutes')
+  returning * into v_withdrawal;
+  return v_withdrawal;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_account()
@@ -372,6 +1676,48 @@ AS $function$
 $function$;
 grant execute on function app.describe_account() to authenticated;
 
+CREATE OR REPLACE FUNCTION app.describe_topup(p_topup public.wallet_topups)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_topup.id, 'status', p_topup.status, 'amount_cents', p_topup.amount_cents,
+    'currency', p_topup.currency, 'method', p_topup.method, 'failure_code', p_topup.failure_code,
+    'created_at', p_topup.created_at, 'completed_at', p_topup.completed_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.describe_withdrawal(p_withdrawal public.wallet_withdrawals)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_withdrawal.id, 'status', p_withdrawal.status, 'amount_cents', p_withdrawal.amount_cents,
+    'currency', p_withdrawal.currency, 'failure_code', p_withdrawal.failure_code,
+    'created_at', p_withdrawal.created_at, 'completed_at', p_withdrawal.completed_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.end_topup(p_topup public.wallet_topups, p_status public.payment_status, p_code text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_topup.status in ('COMPLETED', 'CANCELLED', p_status) then
+    return false;
+  end if;
+  update public.wallet_topups set status = p_status, failure_code = p_code,
+    -- A failed payment can still be paid with another card.
+    check_at = case p_status when 'FAILED' then check_at end
+  where id = p_topup.id;
+  return true;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.enforce_birth_date_lock()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -380,13 +1726,29 @@ CREATE OR REPLACE FUNCTION app.enforce_birth_date_lock()
 AS $function$
 begin
   if new.birth_date > (app.clock() at time zone 'utc')::date then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', 'birth_date', 'message', 'must not be in the future'))));
+    perform app.fail_field('birth_date', 'must not be in the future');
   end if;
   if old.birth_date is not null and new.birth_date is distinct from old.birth_date
     and auth.uid() is not null and (new.id = auth.uid() or not app.has_role('operator'))
   then
     perform app.fail('birth_date_locked');
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enforce_state_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (
+    select from app.state_changes
+    where subject = tg_table_name and from_state = old.status::text and to_state = new.status::text
+  ) then
+    perform app.fail('state_change_refused', jsonb_build_object('from', old.status, 'to', new.status));
   end if;
   return new;
 end
@@ -402,8 +1764,7 @@ declare
   v_user_id uuid := app.signed_in_user();
 begin
   if p_until is null or p_until not between app.clock() and app.clock() + interval '100 years' then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', 'until', 'message', 'must be within the next hundred years'))));
+    perform app.fail_field('until', 'must be within the next hundred years');
   end if;
   update public.profiles set self_excluded_until = p_until
   where id = v_user_id and (self_excluded_until is null or self_excluded_until <= p_until);
@@ -413,6 +1774,29 @@ begin
 end
 $function$;
 grant execute on function app.exclude_self(p_until timestamp with time zone) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.expire_holds()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold_id bigint;
+  v_count bigint := 0;
+begin
+  for v_hold_id in
+    select id from public.wallet_holds
+    where status = 'ACTIVE' and expires_at <= app.clock()
+    order by account_id, id limit 1000
+    for update skip locked
+  loop
+    perform app.release_hold(v_hold_id);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.fail(p_code text, p_context jsonb DEFAULT NULL::jsonb)
  RETURNS void
@@ -436,6 +1820,39 @@ grant execute on function app.fail(p_code text, p_context jsonb) to anon;
 grant execute on function app.fail(p_code text, p_context jsonb) to authenticated;
 grant execute on function app.fail(p_code text, p_context jsonb) to service_role;
 
+CREATE OR REPLACE FUNCTION app.fail_field(p_path text, p_message text)
+ RETURNS void
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
+    jsonb_build_object('path', p_path, 'message', p_message))))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.fail_withdrawal(p_withdrawal public.wallet_withdrawals, p_code text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_withdrawal.status not in ('PROCESSING', 'COMPLETED') then
+    return false;
+  end if;
+  if p_withdrawal.capture_id is null then
+    perform app.release_hold(p_withdrawal.hold_id);
+  else
+    perform app.reverse_transaction(p_withdrawal.capture_id, p_code);
+  end if;
+  update public.wallet_withdrawals
+  set status = 'FAILED', failure_code = p_code, completed_at = null,
+    check_at = case when transfer_id is not null and transfer_reversed_at is null then app.clock() end
+  where id = p_withdrawal.id;
+  return true;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.failing_jobs()
  RETURNS text[]
  LANGUAGE plpgsql
@@ -453,6 +1870,35 @@ begin
   );
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.get_topup(p_topup_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('topup', app.describe_topup(app.own_topup(p_topup_id)))
+$function$;
+grant execute on function app.get_topup(p_topup_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.get_withdrawal(p_withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+begin
+  select * into v_withdrawal from public.wallet_withdrawals
+  where id = p_withdrawal_id and user_id = app.signed_in_user();
+  if not found then
+    perform app.fail('withdrawal_not_found');
+  end if;
+  return jsonb_build_object('withdrawal', app.describe_withdrawal(v_withdrawal));
+end
+$function$;
+grant execute on function app.get_withdrawal(p_withdrawal_id uuid) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.grant_admin_claim(p_claim_id uuid)
  RETURNS void
@@ -518,6 +1964,40 @@ AS $function$
     else p_limit.amount_cents end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.list_topups(p_skip integer, p_page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with own as (
+    select * from public.wallet_topups where user_id = app.signed_in_user()
+  ), page as (
+    select * from own order by created_at desc, id limit least(p_page_size, 100) offset p_skip
+  )
+  select jsonb_build_object(
+    'items', coalesce((select jsonb_agg(app.describe_topup(page) order by created_at desc, id) from page), '[]'),
+    'total', (select count(*) from own))
+$function$;
+grant execute on function app.list_topups(p_skip integer, p_page_size integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.list_withdrawals(p_skip integer, p_page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with own as (
+    select * from public.wallet_withdrawals where user_id = app.signed_in_user()
+  ), page as (
+    select * from own order by created_at desc, id limit least(p_page_size, 100) offset p_skip
+  )
+  select jsonb_build_object(
+    'items', coalesce((select jsonb_agg(app.describe_withdrawal(page) order by created_at desc, id) from page), '[]'),
+    'total', (select count(*) from own))
+$function$;
+grant execute on function app.list_withdrawals(p_skip integer, p_page_size integer) to authenticated;
+
 CREATE OR REPLACE FUNCTION app.make_profile(p_user_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -536,6 +2016,48 @@ AS $function$
   on conflict (id) do nothing
 $function$;
 
+CREATE OR REPLACE FUNCTION app.metadata_id(p_object jsonb, p_name text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select (substring(p_object -> 'metadata' ->> p_name from '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))::uuid
+$function$;
+
+CREATE OR REPLACE FUNCTION app.mismatch(p_object jsonb, p_amount bigint, p_currency text, p_livemode boolean)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when coalesce(p_object -> 'amount_total', p_object -> 'amount') is distinct from to_jsonb(p_amount) then 'another amount'
+    when upper(p_object ->> 'currency') is distinct from p_currency then 'another currency'
+    when p_object -> 'livemode' is distinct from to_jsonb(p_livemode) then 'another mode'
+  end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.missing_events(p_ids text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array(
+    select id from unnest(p_ids) as given (id) where not exists (select from app.stripe_events e where e.id = given.id))
+$function$;
+grant execute on function app.missing_events(p_ids text[]) to service_role;
+
+CREATE OR REPLACE FUNCTION app.news(p_changed boolean)
+ RETURNS app.event_outcome
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case when p_changed then 'applied' else 'duplicate' end::app.event_outcome
+$function$;
+
 CREATE OR REPLACE FUNCTION app.on_sign_up()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -548,6 +2070,118 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.own_topup(p_topup_id uuid)
+ RETURNS public.wallet_topups
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups;
+begin
+  select * into v_topup from public.wallet_topups where id = p_topup_id and user_id = app.signed_in_user();
+  if not found then
+    perform app.fail('topup_not_found');
+  end if;
+  return v_topup;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.pare(p_object jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(p_object)
+  where key in ('id', 'object', 'amount', 'amount_total', 'amount_received', 'amount_refunded', 'amount_reversed',
+    'currency', 'livemode', 'status', 'payment_status', 'payment_intent', 'charge', 'destination', 'reversed',
+    'reason', 'failure_code', 'cancellation_reason', 'metadata')
+$function$;
+
+CREATE OR REPLACE FUNCTION app.payment_of(p_object jsonb)
+ RETURNS app.card_payments
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select * from app.card_payments where intent_id = p_object ->> 'payment_intent' for update
+$function$;
+
+CREATE OR REPLACE FUNCTION app.place_hold(p_account_id bigint, p_amount_cents bigint, p_reason public.ledger_reason, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account public.wallet_accounts;
+  v_hold_id bigint;
+begin
+  select * into strict v_account from public.wallet_accounts where id = p_account_id for no key update;
+  if v_account.status = 'SUSPENDED' then
+    perform app.fail('wallet_suspended');
+  end if;
+  if v_account.balance_cents - v_account.held_cents < p_amount_cents then
+    perform app.fail('balance_insufficient', jsonb_build_object(
+      'available_cents', v_account.balance_cents - v_account.held_cents, 'currency', v_account.currency));
+  end if;
+  update public.wallet_accounts set held_cents = held_cents + p_amount_cents where id = p_account_id;
+  insert into public.wallet_holds (account_id, user_id, amount_cents, reason, expires_at)
+  values (p_account_id, v_account.user_id, p_amount_cents, p_reason, p_expires_at)
+  returning id into v_hold_id;
+  return v_hold_id;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.post_transaction(p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid DEFAULT NULL::uuid, p_withdrawal_id uuid DEFAULT NULL::uuid, p_external_id text DEFAULT NULL::text, p_note text DEFAULT NULL::text, p_reverses bigint[] DEFAULT NULL::bigint[], p_even_suspended boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_transaction_id bigint := nextval('app.ledger_transactions');
+  v_account record;
+begin
+  perform app.check_postings(p_postings);
+
+  for v_account in
+    select a.id, a.currency, a.status, a.balance_cents - a.held_cents as available, m.amount_cents
+    from public.wallet_accounts a
+    join (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_postings) group by account_id) m
+      on m.account_id = a.id
+    where a.kind = 'USER'
+    order by a.id
+    for no key update of a
+  loop
+    if v_account.amount_cents < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
+      perform app.fail('wallet_suspended');
+    end if;
+    if v_account.amount_cents < 0 and v_account.available + v_account.amount_cents < 0 then
+      perform app.fail('balance_insufficient', jsonb_build_object(
+        'available_cents', v_account.available, 'currency', v_account.currency));
+    end if;
+    update public.wallet_accounts set balance_cents = balance_cents + v_account.amount_cents
+    where id = v_account.id;
+  end loop;
+
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
+    topup_id, withdrawal_id, external_id, note, reverses_id)
+  select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
+    case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
+    abs(p.amount_cents), a.currency, p_reason,
+    p_topup_id, p_withdrawal_id, p_external_id, p_note, p_reverses[p.ordinality]
+  from unnest(p_postings) with ordinality as p
+  join public.wallet_accounts a on a.id = p.account_id
+  order by p.ordinality;
+
+  perform app.collect_debts(p_postings);
+  return v_transaction_id;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.purge()
  RETURNS void
  LANGUAGE sql
@@ -556,6 +2190,7 @@ CREATE OR REPLACE FUNCTION app.purge()
 AS $function$
   select app.purge_idempotency_keys();
   select app.purge_rate_buckets();
+  select app.purge_stripe_events();
 $function$;
 
 CREATE OR REPLACE FUNCTION app.purge_idempotency_keys()
@@ -586,6 +2221,84 @@ AS $function$
   select count(*) from gone
 $function$;
 
+CREATE OR REPLACE FUNCTION app.purge_stripe_events()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.stripe_events
+    where received_at < app.clock() - make_interval(days => app.setting('stripe_event_retention_days'))
+    returning 1
+  )
+  select count(*) from gone
+$function$;
+
+CREATE OR REPLACE FUNCTION app.quarantine(p_object jsonb, p_reason text)
+ RETURNS app.event_outcome
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.alert_operators('stripe_mismatch', coalesce(p_object ->> 'id', 'no id'), jsonb_build_object(
+    'reason', p_reason, 'object', p_object ->> 'object', 'amount', coalesce(p_object -> 'amount', p_object -> 'amount_total'),
+    'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
+    'payment_intent', p_object -> 'payment_intent'));
+  select 'quarantined'::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.receive_stripe_event(p_event jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_id text := p_event ->> 'id';
+  v_type text := p_event ->> 'type';
+  v_object jsonb := p_event #> '{data,object}';
+  v_outcome app.event_outcome := 'ignored';
+begin
+  insert into app.stripe_events (id, type, account, object_id, intent_id, object, created_at)
+  values (v_id, v_type, p_event ->> 'account', v_object ->> 'id', v_object ->> 'payment_intent',
+    app.pare(v_object), to_timestamp((p_event ->> 'created')::bigint))
+  on conflict (id) do nothing;
+  if not found then
+    return jsonb_build_object('event_id', v_id, 'outcome', 'duplicate');
+  end if;
+  if v_type in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
+    'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
+    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
+    'transfer.created', 'transfer.reversed')
+  then
+    v_outcome := app.apply_stripe_object(v_object, v_type, p_event ->> 'account');
+  end if;
+  update app.stripe_events set outcome = v_outcome where id = v_id;
+  return jsonb_build_object('event_id', v_id, 'outcome', v_outcome);
+end
+$function$;
+grant execute on function app.receive_stripe_event(p_event jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION app.receive_topup(p_topup public.wallet_topups, p_intent_id text, p_object jsonb)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_intent_id is null or p_intent_id is distinct from coalesce(p_topup.intent_id, p_intent_id) then
+    return app.quarantine(p_object, 'another payment');
+  end if;
+  insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
+  values (p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, (p_object ->> 'livemode')::boolean);
+  perform app.complete_topup(p_topup, p_intent_id);
+  perform app.apply_quarantined(p_intent_id);
+  return 'applied';
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.record_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -614,6 +2327,49 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.record_topup(p_topup_id uuid, p_key text, p_object jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups;
+  v_answer jsonb;
+begin
+  select * into strict v_topup from public.wallet_topups where id = p_topup_id for update;
+  if v_topup.provider_txn_id is null and v_topup.status = 'CREATED' then
+    v_topup := app.adopt_topup(v_topup, p_object);
+  end if;
+  if v_topup.provider_txn_id is distinct from p_object ->> 'id' then
+    return null; -- swept away, or begun anew, in the meantime
+  end if;
+  v_answer := jsonb_build_object('topup', app.describe_topup(v_topup)) || case v_topup.method
+    when 'checkout' then jsonb_build_object('checkout_url', p_object ->> 'url')
+    else jsonb_build_object('payment', jsonb_build_object('provider', 'stripe',
+      'payment_intent_id', p_object ->> 'id', 'client_secret', p_object ->> 'client_secret')) end;
+  return app.store_answer(v_topup.user_id, 'topup', p_key, v_answer);
+end
+$function$;
+grant execute on function app.record_topup(p_topup_id uuid, p_key text, p_object jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION app.record_topup_failure(p_topup_id uuid, p_key text, p_code text, p_refused boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid;
+begin
+  update public.wallet_topups set failure_code = p_code, attempt = attempt + p_refused::integer
+  where id = p_topup_id and status = 'CREATED';
+  select user_id into v_user_id from public.wallet_topups where id = p_topup_id;
+  perform app.release_key(v_user_id, 'topup', p_key);
+end
+$function$;
+grant execute on function app.record_topup_failure(p_topup_id uuid, p_key text, p_code text, p_refused boolean) to service_role;
+
 CREATE OR REPLACE FUNCTION app.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -622,6 +2378,48 @@ AS $function$
 begin
   raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op)
     using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refuse_withdrawal(p_withdrawal_id uuid, p_code text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_withdrawal public.wallet_withdrawals;
+begin
+  select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id for update;
+  perform app.fail_withdrawal(v_withdrawal, p_code);
+end
+$function$;
+grant execute on function app.refuse_withdrawal(p_withdrawal_id uuid, p_code text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.reinstate_wallet(p_user_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_power_over(p_user_id, 'operator');
+  update public.wallet_accounts set suspended_reason = null
+  where user_id = p_user_id and kind = 'USER' and suspended_reason is not null;
+end
+$function$;
+grant execute on function app.reinstate_wallet(p_user_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.release_hold(p_hold_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold public.wallet_holds := app.resolve_hold(p_hold_id, 'RELEASED');
+begin
+  perform app.collect_debts(array[(v_hold.account_id, 0)::app.posting]);
 end
 $function$;
 
@@ -647,6 +2445,52 @@ grant execute on function app.report_health() to anon;
 grant execute on function app.report_health() to authenticated;
 grant execute on function app.report_health() to service_role;
 
+CREATE OR REPLACE FUNCTION app.require_currency(p_currency text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from public.currencies where code = p_currency) then
+    perform app.fail_field('currency', 'is not a currency we know');
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.require_note(p_field text, p_note text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if coalesce(length(btrim(p_note)), 0) not between 1 and 500 then
+    perform app.fail_field(p_field, 'must have 1 to 500 characters');
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.require_power_over(p_user_id uuid, p_role public.staff_role)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_role(p_role);
+  if exists (select from public.user_roles where user_id = p_user_id) then
+    perform app.require_role('admin');
+  end if;
+  if p_user_id = auth.uid() then
+    perform app.fail('not_permitted');
+  end if;
+  if not exists (select from public.profiles where id = p_user_id) then
+    perform app.fail('user_not_found');
+  end if;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.require_role(p_role public.staff_role)
  RETURNS void
  LANGUAGE plpgsql
@@ -657,6 +2501,73 @@ begin
   if not app.has_role(p_role) then
     perform app.fail('not_permitted');
   end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.resolve_alert(p_alert_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_role('operator');
+  update public.operator_alerts set resolved_at = app.clock(), resolved_by = auth.uid()
+  where id = p_alert_id and resolved_at is null;
+  if not found then
+    perform app.fail('alert_not_found');
+  end if;
+end
+$function$;
+grant execute on function app.resolve_alert(p_alert_id bigint) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.resolve_hold(p_hold_id bigint, p_status public.hold_status)
+ RETURNS public.wallet_holds
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold public.wallet_holds;
+begin
+  select * into strict v_hold from public.wallet_holds where id = p_hold_id for update;
+  if v_hold.status <> 'ACTIVE' or (p_status = 'CAPTURED' and v_hold.expires_at <= app.clock()) then
+    perform app.fail('hold_not_active');
+  end if;
+  update public.wallet_holds set status = p_status, resolved_at = app.clock() where id = p_hold_id;
+  update public.wallet_accounts set held_cents = held_cents - v_hold.amount_cents where id = v_hold.account_id;
+  return v_hold;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.reverse_transaction(p_transaction_id bigint, p_note text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_entries public.wallet_ledger[] := array(
+    select l from public.wallet_ledger l where transaction_id = p_transaction_id order by id);
+begin
+  if cardinality(v_entries) = 0 then
+    perform app.fail('transaction_not_found');
+  end if;
+  -- One at a time: of two that take the same back, the second finds it done.
+  perform pg_advisory_xact_lock(hashtextextended('reverse ' || p_transaction_id, 0));
+  if exists (select from public.wallet_ledger l join unnest(v_entries) e on l.reverses_id = e.id) then
+    perform app.fail('transaction_already_reversed');
+  end if;
+  return app.post_transaction(
+    v_entries[1].reason,
+    array(select (e.account_id, case e.direction when 'CREDIT' then -e.amount_cents else e.amount_cents end)::app.posting
+      from unnest(v_entries) with ordinality e order by e.ordinality),
+    p_topup_id => v_entries[1].topup_id,
+    p_withdrawal_id => v_entries[1].withdrawal_id,
+    p_external_id => v_entries[1].external_id,
+    p_note => coalesce(p_note, v_entries[1].note),
+    p_reverses => array(select id from unnest(v_entries) with ordinality e order by e.ordinality),
+    p_even_suspended => true);
 end
 $function$;
 
@@ -685,17 +2596,8 @@ CREATE OR REPLACE FUNCTION app.set_account_status(p_user_id uuid, p_status publi
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_role('operator');
-  if exists (select from public.user_roles where user_id = p_user_id) then
-    perform app.require_role('admin');
-  end if;
-  if p_user_id = auth.uid() then
-    perform app.fail('not_permitted');
-  end if;
+  perform app.require_power_over(p_user_id, 'operator');
   update public.profiles set status = p_status where id = p_user_id;
-  if not found then
-    perform app.fail('user_not_found');
-  end if;
 end
 $function$;
 grant execute on function app.set_account_status(p_user_id uuid, p_status public.account_status) to authenticated;
@@ -707,17 +2609,24 @@ CREATE OR REPLACE FUNCTION app.set_kyc_status(p_user_id uuid, p_status public.ky
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_role('operator');
-  if p_user_id = auth.uid() then
-    perform app.fail('not_permitted');
-  end if;
+  perform app.require_power_over(p_user_id, 'operator');
   update public.profiles set kyc_status = p_status where id = p_user_id;
-  if not found then
-    perform app.fail('user_not_found');
-  end if;
 end
 $function$;
 grant execute on function app.set_kyc_status(p_user_id uuid, p_status public.kyc_status) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.set_payout_account(p_user_id uuid, p_account text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_power_over(p_user_id, 'operator');
+  update public.profiles set payout_account = p_account where id = p_user_id;
+end
+$function$;
+grant execute on function app.set_payout_account(p_user_id uuid, p_account text) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.set_play_limit(p_kind public.limit_kind, p_period public.limit_period, p_amount_cents bigint, p_currency text)
  RETURNS void
@@ -730,6 +2639,7 @@ declare
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
   perform app.take_token('account', v_user_id);
+  perform app.require_currency(p_currency);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -766,6 +2676,16 @@ end
 $function$;
 grant execute on function app.set_setting(p_name text, p_value integer) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.set_subject_of_key(p_user_id uuid, p_endpoint text, p_key text, p_subject_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.idempotency_keys set subject_id = p_subject_id
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+$function$;
+
 CREATE OR REPLACE FUNCTION app.setting(p_name text)
  RETURNS integer
  LANGUAGE plpgsql
@@ -777,6 +2697,31 @@ declare
 begin
   select value into strict v_value from app.settings where name = p_name;
   return v_value;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.settle_reversals(p_payment app.card_payments, p_kind app.reversal_kind, p_id text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_target bigint;
+begin
+  select greatest(
+      coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status not in ('failed', 'canceled')), 0),
+      p_payment.charge_refunded_cents
+        - coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status in ('failed', 'canceled')), 0))
+    + coalesce(sum(amount_cents) filter (where kind = 'DISPUTE' and status <> 'won' and status not like 'warning%'), 0)
+  into v_target from app.card_reversals where intent_id = p_payment.intent_id;
+  if v_target = p_payment.taken_cents then
+    return 'duplicate';
+  end if;
+  update app.card_payments set taken_cents = v_target where intent_id = p_payment.intent_id;
+  perform app.charge_back(p_payment.account_id, v_target - p_payment.taken_cents,
+    case p_kind when 'REFUND' then 'REFUND' else 'CHARGEBACK' end::public.ledger_reason, p_id);
+  return 'applied';
 end
 $function$;
 
@@ -811,6 +2756,33 @@ AS $function$
   returning answer
 $function$;
 
+CREATE OR REPLACE FUNCTION app.subject_of_key(p_user_id uuid, p_endpoint text, p_key text)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select subject_id from app.idempotency_keys
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+$function$;
+
+CREATE OR REPLACE FUNCTION app.suspend_wallet(p_user_id uuid, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_power_over(p_user_id, 'operator');
+  perform app.require_note('reason', p_reason);
+  -- Whoever has no wallet yet gets one: new ones take after those that are there.
+  perform app.account_of('USER', 'EUR', p_user_id);
+  update public.wallet_accounts set suspended_reason = btrim(p_reason)
+  where user_id = p_user_id and kind = 'USER';
+end
+$function$;
+grant execute on function app.suspend_wallet(p_user_id uuid, p_reason text) to authenticated;
+
 CREATE OR REPLACE FUNCTION app.take_token(p_class text, p_user_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -839,6 +2811,29 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.topup_of(p_object jsonb)
+ RETURNS public.wallet_topups
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_id text := p_object ->> 'id';
+  v_topup public.wallet_topups;
+begin
+  select * into v_topup from public.wallet_topups where provider_txn_id = v_id or intent_id = v_id for update;
+  if not found then
+    select * into v_topup from public.wallet_topups where id = app.metadata_id(p_object, 'topup_id') for update;
+    if v_id <> (case when v_topup.method = 'checkout' and p_object ->> 'object' = 'payment_intent'
+      then v_topup.intent_id else v_topup.provider_txn_id end)
+    then
+      return null; -- made by a try that was given up
+    end if;
+  end if;
+  return v_topup;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.touch_updated_at()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -864,8 +2859,7 @@ begin
   select key into v_unknown from jsonb_object_keys(p_changes) as key
   where key not in ('display_name', 'phone', 'country', 'birth_date', 'locale', 'preferences');
   if found then
-    perform app.fail('request_invalid', jsonb_build_object('issues', jsonb_build_array(
-      jsonb_build_object('path', v_unknown, 'message', 'cannot be set'))));
+    perform app.fail_field(v_unknown, 'cannot be set');
   end if;
   update public.profiles p set
     display_name = case when p_changes ? 'display_name' then btrim(p_changes ->> 'display_name') else p.display_name end,
@@ -879,6 +2873,39 @@ end
 $function$;
 grant execute on function app.update_profile(p_changes jsonb) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.watch_invariants()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select count(*) from (
+    select app.alert_operators('invariant', v.rule || ': ' || v.subject, jsonb_build_object('invariant', v.invariant))
+    from app.check_invariants() v
+  ) told
+$function$;
+
+CREATE OR REPLACE FUNCTION public.adjust_wallet(user_id uuid, currency text, amount_cents bigint, note text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.adjust_wallet(user_id, currency, amount_cents, note) $function$;
+grant execute on function public.adjust_wallet(user_id uuid, currency text, amount_cents bigint, note text) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.answer_withdrawal(withdrawal_id uuid, idempotency_key text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.answer_withdrawal(withdrawal_id, idempotency_key) $function$;
+grant execute on function public.answer_withdrawal(withdrawal_id uuid, idempotency_key text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.apply_stripe_object(object jsonb, account text)
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.apply_stripe_object(object, null, account)::text $function$;
+grant execute on function public.apply_stripe_object(object jsonb, account text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.begin_admin_claim()
  RETURNS uuid
  LANGUAGE sql
@@ -886,12 +2913,74 @@ CREATE OR REPLACE FUNCTION public.begin_admin_claim()
 AS $function$ select app.begin_admin_claim() $function$;
 grant execute on function public.begin_admin_claim() to authenticated;
 
+CREATE OR REPLACE FUNCTION public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.begin_topup(idempotency_key, amount_cents, currency, method, jsonb_build_object(
+    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'success_url', success_url, 'cancel_url', cancel_url))
+$function$;
+grant execute on function public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.begin_topup_check(topup_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.begin_topup_check(topup_id) $function$;
+grant execute on function public.begin_topup_check(topup_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.begin_withdrawal(idempotency_key text, amount_cents bigint, currency text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.begin_withdrawal(idempotency_key, amount_cents, currency, jsonb_build_object(
+    'amount_cents', amount_cents, 'currency', currency))
+$function$;
+grant execute on function public.begin_withdrawal(idempotency_key text, amount_cents bigint, currency text) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.cancel_topup(topup_id uuid, code text)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.cancel_topup(topup_id, code) $function$;
+grant execute on function public.cancel_topup(topup_id uuid, code text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.cancel_withdrawal(withdrawal_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.cancel_withdrawal(withdrawal_id) $function$;
+grant execute on function public.cancel_withdrawal(withdrawal_id uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION public.check_session()
  RETURNS void
  LANGUAGE sql
  SET search_path TO ''
 AS $function$ select app.signed_in_user() $function$;
 grant execute on function public.check_session() to authenticated;
+
+CREATE OR REPLACE FUNCTION public.claim_payout(withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.claim_payout(withdrawal_id) $function$;
+grant execute on function public.claim_payout(withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.claim_transfer(withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.claim_transfer(withdrawal_id) $function$;
+grant execute on function public.claim_transfer(withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.claim_unfinished(max_rows integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.claim_unfinished(max_rows) $function$;
+grant execute on function public.claim_unfinished(max_rows integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.exclude_self(until timestamp with time zone)
  RETURNS jsonb
@@ -907,6 +2996,22 @@ CREATE OR REPLACE FUNCTION public.get_account()
 AS $function$ select app.describe_account() $function$;
 grant execute on function public.get_account() to authenticated;
 
+CREATE OR REPLACE FUNCTION public.get_topup(topup_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.get_topup(topup_id) $function$;
+grant execute on function public.get_topup(topup_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.get_withdrawal(withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.get_withdrawal(withdrawal_id) $function$;
+grant execute on function public.get_withdrawal(withdrawal_id uuid) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.grant_admin_claim(claim_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -921,6 +3026,65 @@ CREATE OR REPLACE FUNCTION public.grant_role(user_id uuid, role public.staff_rol
 AS $function$ select app.grant_role(user_id, role) $function$;
 grant execute on function public.grant_role(user_id uuid, role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.list_topups(skip integer, page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.list_topups(skip, page_size) $function$;
+grant execute on function public.list_topups(skip integer, page_size integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.list_withdrawals(skip integer, page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.list_withdrawals(skip, page_size) $function$;
+grant execute on function public.list_withdrawals(skip integer, page_size integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.missing_events(ids text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.missing_events(ids) $function$;
+grant execute on function public.missing_events(ids text[]) to service_role;
+
+CREATE OR REPLACE FUNCTION public.receive_stripe_event(event jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.receive_stripe_event(event) $function$;
+grant execute on function public.receive_stripe_event(event jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_topup(topup_id uuid, idempotency_key text, object jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_topup(topup_id, idempotency_key, object) $function$;
+grant execute on function public.record_topup(topup_id uuid, idempotency_key text, object jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_topup_failure(topup_id uuid, idempotency_key text, code text, refused boolean)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_topup_failure(topup_id, idempotency_key, code, refused) $function$;
+grant execute on function public.record_topup_failure(topup_id uuid, idempotency_key text, code text, refused boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.refuse_withdrawal(withdrawal_id uuid, code text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.refuse_withdrawal(withdrawal_id, code) $function$;
+grant execute on function public.refuse_withdrawal(withdrawal_id uuid, code text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.reinstate_wallet(user_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.reinstate_wallet(user_id) $function$;
+grant execute on function public.reinstate_wallet(user_id uuid) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.report_health()
  RETURNS jsonb
  LANGUAGE sql
@@ -930,6 +3094,13 @@ AS $function$ select app.report_health() $function$;
 grant execute on function public.report_health() to anon;
 grant execute on function public.report_health() to authenticated;
 grant execute on function public.report_health() to service_role;
+
+CREATE OR REPLACE FUNCTION public.resolve_alert(alert_id bigint)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.resolve_alert(alert_id) $function$;
+grant execute on function public.resolve_alert(alert_id bigint) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.revoke_role(user_id uuid, role public.staff_role)
  RETURNS void
@@ -952,6 +3123,13 @@ CREATE OR REPLACE FUNCTION public.set_kyc_status(user_id uuid, status public.kyc
 AS $function$ select app.set_kyc_status(user_id, status) $function$;
 grant execute on function public.set_kyc_status(user_id uuid, status public.kyc_status) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.set_payout_account(user_id uuid, account text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.set_payout_account(user_id, account) $function$;
+grant execute on function public.set_payout_account(user_id uuid, account text) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.set_play_limit(kind public.limit_kind, period public.limit_period, amount_cents bigint, currency text)
  RETURNS jsonb
  LANGUAGE sql
@@ -967,6 +3145,13 @@ CREATE OR REPLACE FUNCTION public.set_setting(name text, value integer)
  SET search_path TO ''
 AS $function$ select app.set_setting(name, value) $function$;
 grant execute on function public.set_setting(name text, value integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.suspend_wallet(user_id uuid, reason text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.suspend_wallet(user_id, reason) $function$;
+grant execute on function public.suspend_wallet(user_id uuid, reason text) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.update_account(changes jsonb)
  RETURNS jsonb
@@ -989,7 +3174,15 @@ alter default privileges for role postgres in schema public grant delete, insert
 
 -- Elsewhere: role settings, publications, jobs --------------------------------------------------
 
+select cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invariants()'); -- as postgres
+
+select cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()'); -- as postgres
+
 select cron.schedule('purge', '17 * * * *', 'select app.purge()'); -- as postgres
+
+select cron.schedule('reconcile-stripe', '27 * * * *', 'select app.call_function(''/reconcile'')'); -- as postgres
+
+select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''/reconcile/sweep'')'); -- as postgres
 
 alter role anon set statement_timeout=3s;
 

@@ -12,12 +12,12 @@ export interface Keys {
   stripe_webhook_secret: string;
   novu_secret_key: string;
   admin_secret: string;
+  scheduler_secret: string;
 }
 
 export function readKeys(directory: string): Keys {
   const file = `${directory}/keys.json`;
   const kept = readJson<Keys>(file);
-  if (kept) return kept;
   const secret = (bytes = 24) => randomBytes(bytes).toString("hex");
   const keys: Keys = {
     publishable_key: `sb_publishable_${secret()}`,
@@ -28,6 +28,9 @@ export function readKeys(directory: string): Keys {
     stripe_webhook_secret: `whsec_${secret()}`,
     novu_secret_key: secret(),
     admin_secret: secret(),
+    scheduler_secret: secret(),
+    // Those of before win; a version that knows more keys adds the new ones.
+    ...kept,
   };
   writeJson(file, keys);
   return keys;

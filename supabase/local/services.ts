@@ -119,7 +119,16 @@ async function start(
   );
 
   const sql = postgres(server.url("postgres", database), { max: 5, onnotice: () => {} });
-  keep(startTicker(sql, (line) => console.error(line)));
+  const callFunction = async (path: string) => {
+    const answer = await fetch(`${apiUrl}/functions/v1${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${keys.scheduler_secret}` },
+      signal: AbortSignal.timeout(120_000),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${answer.status} ${text}`);
+  };
+  keep(startTicker(sql, callFunction, (line) => console.error(line)));
 
   return { apiUrl, stripeUrl, drandUrl, novuUrl, auth, postgrest, simulators, functions };
 }

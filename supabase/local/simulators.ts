@@ -17,7 +17,10 @@ const webhook = {
   url: Deno.env.get("STRIPE_WEBHOOK_URL")!,
   secret: Deno.env.get("STRIPE_WEBHOOK_SECRET")!,
 };
-serve("STRIPE_PORT", createStripeSimulator({ webhook }).fetch);
+// The bank accounts of the demo's players, and what the house has at Stripe.
+const accounts = ["acct_demoAna", "acct_demoBen"];
+const openingBalance = { eur: 100_000_00 };
+serve("STRIPE_PORT", createStripeSimulator({ webhook, accounts, openingBalance }).fetch);
 serve("DRAND_PORT", createBeacon().fetch);
 serve("NOVU_PORT", createNovuRecorder().fetch);
 await leaveWithParent();

@@ -11,7 +11,7 @@ describe("what is committed is what the migrations make", () => {
     expect(await dumpSchema(urlOf("postgres", name))).toBe(readFileSync(schemaFile, "utf8"));
   });
 
-  test("shared/database.types.ts (npm run types writes it)", async () => {
+  test("shared/database.types.ts (npm run schema writes it)", async () => {
     const { name } = await testDatabase();
     const types = readFileSync(`${root}shared/database.types.ts`, "utf8");
     expect(await generateTypes(urlOf("postgres", name))).toBe(types);

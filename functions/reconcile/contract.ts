@@ -1,0 +1,28 @@
+import { z } from "zod";
+import { defineContract } from "../../shared/contract.ts";
+
+export const contract = defineContract("reconcile", {
+  reconcile: {
+    method: "post",
+    path: "/",
+    summary: "List what Stripe knows of the last days, and apply what never reached us",
+    caller: "scheduler",
+    body: z.strictObject({ days: z.int().min(1).max(30).default(3) }),
+    response: z.object({
+      events: z.object({ seen: z.int(), applied: z.int() }),
+      objects: z.object({ seen: z.int(), applied: z.int() }),
+    }),
+    errors: ["payment_provider_unavailable"],
+  },
+  sweep: {
+    method: "post",
+    path: "/sweep",
+    summary: "Finish or cancel the top-ups and withdrawals that something has left unfinished",
+    caller: "scheduler",
+    response: z.object({
+      topups: z.array(z.uuid()),
+      withdrawals: z.array(z.uuid()),
+      failed: z.array(z.uuid()),
+    }),
+  },
+});

@@ -1,0 +1,32 @@
+// An event is believed if one of our endpoint's secrets signed exactly these bytes, lately.
+import type Stripe from "stripe";
+import { z } from "zod";
+import { env } from "../../shared/env.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { invalid } from "../../shared/request.ts";
+import { stripe } from "../../shared/stripe.ts";
+
+const TOLERANCE_SECONDS = 300;
+
+const shape = z.object({
+  id: z.string().min(1).max(255),
+  type: z.string().min(1).max(255),
+  created: z.int(),
+  account: z.string().nullish(),
+  data: z.object({ object: z.record(z.string(), z.unknown()) }),
+});
+
+export async function readEvent(body: Uint8Array, signature?: string): Promise<Stripe.Event> {
+  const { webhooks } = await stripe();
+  for (const secret of signature ? env().STRIPE_WEBHOOK_SECRETS : []) {
+    try {
+      const event = await webhooks.constructEventAsync(body, signature!, secret, TOLERANCE_SECONDS);
+      if (!shape.safeParse(event).success) throw invalid({ path: "", message: "is not an event" });
+      return event;
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      if (error instanceof SyntaxError) throw invalid({ path: "", message: "is not an event" });
+    }
+  }
+  throw new ApiError("signature_invalid");
+}

@@ -1,0 +1,239 @@
+-- The ledger: double entry, append-only, one function that writes it. A credit adds to an account, a
+-- debit takes away; the entries of each transaction sum to zero in each currency.
+
+insert into app.error_codes (code, status) values
+  ('balance_insufficient', 402),
+  ('wallet_suspended', 403),
+  ('transaction_not_found', 404),
+  ('transaction_already_reversed', 409);
+
+create type public.account_kind as enum (
+  'USER',            -- what a person has with us
+  'RECEIVABLE',      -- what a person owes us, below zero
+  'STRIPE_CLEARING', -- what Stripe keeps for us, below zero
+  'WITHDRAWALS',     -- what is under way from Stripe to a person's bank, below zero
+  'REVENUE',
+  'ADJUSTMENT'
+);
+create type public.wallet_status as enum ('ACTIVE', 'SUSPENDED');
+create type public.entry_direction as enum ('DEBIT', 'CREDIT');
+create type public.ledger_reason as enum (
+  'TOPUP', 'TICKET_PURCHASE', 'REFUND', 'PRIZE_PAYOUT', 'WITHDRAWAL', 'ADJUSTMENT', 'FEE', 'ORDER',
+  'CHARGEBACK', 'DEBT');
+create type public.entry_status as enum ('POSTED', 'REVERSAL');
+
+
+-- Accounts ------------------------------------------------------------------------------------
+
+create table public.wallet_accounts (
+  id bigint generated always as identity primary key,
+  kind public.account_kind not null,
+  user_id uuid references public.profiles (id),
+  currency char(3) not null references public.currencies (code),
+  balance_cents bigint,
+  held_cents bigint,
+  debt_cents bigint,
+  suspended_reason text check (length(suspended_reason) between 1 and 500),
+  status public.wallet_status not null generated always as (
+    case when suspended_reason is null and coalesce(debt_cents, 0) = 0
+      then 'ACTIVE'::public.wallet_status else 'SUSPENDED'::public.wallet_status end) stored,
+  created_at timestamptz not null default now(),
+  constraint wallet_accounts_once unique nulls not distinct (user_id, currency, kind),
+  constraint wallet_accounts_owner check ((kind in ('USER', 'RECEIVABLE')) = (user_id is not null)),
+  -- House accounts keep no balance: it would be a row that everybody queues on.
+  constraint wallet_accounts_cache check (case kind
+    when 'USER' then num_nulls(balance_cents, held_cents, debt_cents) = 0
+    else num_nonnulls(balance_cents, held_cents, debt_cents, suspended_reason) = 0 end),
+  constraint wallet_accounts_balance check (balance_cents >= held_cents and held_cents >= 0),
+  constraint wallet_accounts_debt check (debt_cents >= 0)
+) with (fillfactor = 50);
+comment on table public.wallet_accounts is
+  'One account for each user and currency, made on first use, and the accounts of the house.';
+comment on column public.wallet_accounts.balance_cents is 'Cached sum of the entries; only users'' accounts have one.';
+comment on column public.wallet_accounts.held_cents is 'Of the balance, what active holds keep from being spent.';
+comment on column public.wallet_accounts.debt_cents is
+  'What the person owes: money that Stripe took back after it was spent. Collected from whatever comes in.';
+comment on column public.wallet_accounts.status is 'Suspended by an operator, or by a debt: no debit.';
+create index wallet_accounts_currency on public.wallet_accounts (currency);
+
+alter table public.wallet_accounts enable row level security;
+
+-- The account of that kind, made if it is not there; of two that make it at once, both get the same.
+-- A user's new account is suspended if the user's others are.
+create function app.account_of(p_kind public.account_kind, p_currency text, p_user_id uuid default null)
+returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_id bigint;
+  v_cache bigint := case when p_kind = 'USER' then 0 end;
+begin
+  select id into v_id from public.wallet_accounts
+  where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  if v_id is null then
+    insert into public.wallet_accounts (kind, user_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
+    select p_kind, p_user_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
+      select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
+    on conflict on constraint wallet_accounts_once do nothing;
+    select id into strict v_id from public.wallet_accounts
+    where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  end if;
+  return v_id;
+end
+$$;
+
+
+-- Entries -------------------------------------------------------------------------------------
+
+create sequence app.ledger_transactions;
+
+create table public.wallet_ledger (
+  id bigint generated always as identity primary key,
+  transaction_id bigint not null,
+  -- No foreign key: each entry would lock its account's row, and so everybody the house accounts.
+  account_id bigint not null,
+  user_id uuid,
+  direction public.entry_direction not null,
+  amount_cents bigint not null check (amount_cents > 0),
+  currency char(3) not null,
+  reason public.ledger_reason not null,
+  topup_id uuid,
+  withdrawal_id uuid,
+  external_id text,
+  note text,
+  reverses_id bigint unique references public.wallet_ledger (id),
+  status public.entry_status not null generated always as (
+    case when reverses_id is null then 'POSTED'::public.entry_status else 'REVERSAL'::public.entry_status end) stored,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint wallet_ledger_adjustment check (reason <> 'ADJUSTMENT' or length(note) between 1 and 500)
+);
+comment on table public.wallet_ledger is
+  'Every movement of money, for ever. Written by app.post_transaction() alone.';
+comment on column public.wallet_ledger.user_id is 'Whose wallet it is; null for accounts of the house and for debts.';
+comment on column public.wallet_ledger.external_id is 'What Stripe calls it.';
+comment on column public.wallet_ledger.reverses_id is 'The entry that this one takes back; each can be taken back once.';
+create index wallet_ledger_transaction on public.wallet_ledger (transaction_id);
+-- A person's statement is read backwards along the first; the second sums up the house accounts.
+create index wallet_ledger_statement on public.wallet_ledger (user_id, id desc) where user_id is not null;
+create index wallet_ledger_house on public.wallet_ledger (account_id) where user_id is null;
+-- Whatever goes wrong above: one top-up is credited once, one withdrawal is captured once.
+create unique index wallet_ledger_topup_once on public.wallet_ledger (topup_id)
+  where reason = 'TOPUP' and user_id is not null and reverses_id is null;
+create unique index wallet_ledger_withdrawal_once on public.wallet_ledger (withdrawal_id)
+  where reason = 'WITHDRAWAL' and user_id is not null and reverses_id is null;
+
+alter table public.wallet_ledger enable row level security;
+create trigger refuse_change before update or delete or truncate on public.wallet_ledger
+  for each statement execute function app.refuse_change();
+
+create type app.posting as (account_id bigint, amount_cents bigint);
+comment on type app.posting is 'An amount above zero is credited to the account, one below zero debited.';
+
+-- Writes one transaction and moves the balances of the users in it. Whatever is wrong with it, nothing
+-- of it is written. Suspended wallets refuse debits, unless the money has left already.
+-- The only writer of the ledger; called by functions of app. Locks the users' accounts in the order of
+-- their ids, so that two transactions over the same accounts never wait for each other.
+-- Raises balance_insufficient, wallet_suspended.
+create function app.post_transaction(
+  p_reason public.ledger_reason,
+  p_postings app.posting[],
+  p_topup_id uuid default null,
+  p_withdrawal_id uuid default null,
+  p_external_id text default null,
+  p_note text default null,
+  p_reverses bigint[] default null,
+  p_even_suspended boolean default false
+) returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_transaction_id bigint := nextval('app.ledger_transactions');
+  v_account record;
+begin
+  perform app.check_postings(p_postings);
+
+  for v_account in
+    select a.id, a.currency, a.status, a.balance_cents - a.held_cents as available, m.amount_cents
+    from public.wallet_accounts a
+    join (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_postings) group by account_id) m
+      on m.account_id = a.id
+    where a.kind = 'USER'
+    order by a.id
+    for no key update of a
+  loop
+    if v_account.amount_cents < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
+      perform app.fail('wallet_suspended');
+    end if;
+    if v_account.amount_cents < 0 and v_account.available + v_account.amount_cents < 0 then
+      perform app.fail('balance_insufficient', jsonb_build_object(
+        'available_cents', v_account.available, 'currency', v_account.currency));
+    end if;
+    update public.wallet_accounts set balance_cents = balance_cents + v_account.amount_cents
+    where id = v_account.id;
+  end loop;
+
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
+    topup_id, withdrawal_id, external_id, note, reverses_id)
+  select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
+    case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
+    abs(p.amount_cents), a.currency, p_reason,
+    p_topup_id, p_withdrawal_id, p_external_id, p_note, p_reverses[p.ordinality]
+  from unnest(p_postings) with ordinality as p
+  join public.wallet_accounts a on a.id = p.account_id
+  order by p.ordinality;
+
+  perform app.collect_debts(p_postings);
+  return v_transaction_id;
+end
+$$;
+
+-- Refuses a transaction that is not one: a mistake of ours, hence no code.
+create function app.check_postings(p_postings app.posting[]) returns void
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_known bigint;
+  v_odd text;
+begin
+  select count(a.id), min(currency) filter (where total <> 0) into v_known, v_odd from (
+    select a.id, a.currency, sum(p.amount_cents) over (partition by a.currency) as total
+    from unnest(p_postings) p
+    join public.wallet_accounts a on a.id = p.account_id
+    where p.amount_cents <> 0
+  ) a;
+  if v_known < 2 or v_known is distinct from cardinality(p_postings) then
+    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
+  end if;
+  if v_odd is not null then
+    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
+  end if;
+end
+$$;
+
+-- Takes a whole transaction back by a new one that is linked to it entry by entry, even from wallets
+-- that are suspended. Called by functions of app. Locks as post_transaction does.
+-- Raises transaction_not_found, transaction_already_reversed, balance_insufficient.
+create function app.reverse_transaction(p_transaction_id bigint, p_note text default null) returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_entries public.wallet_ledger[] := array(
+    select l from public.wallet_ledger l where transaction_id = p_transaction_id order by id);
+begin
+  if cardinality(v_entries) = 0 then
+    perform app.fail('transaction_not_found');
+  end if;
+  -- One at a time: of two that take the same back, the second finds it done.
+  perform pg_advisory_xact_lock(hashtextextended('reverse ' || p_transaction_id, 0));
+  if exists (select from public.wallet_ledger l join unnest(v_entries) e on l.reverses_id = e.id) then
+    perform app.fail('transaction_already_reversed');
+  end if;
+  return app.post_transaction(
+    v_entries[1].reason,
+    array(select (e.account_id, case e.direction when 'CREDIT' then -e.amount_cents else e.amount_cents end)::app.posting
+      from unnest(v_entries) with ordinality e order by e.ordinality),
+    p_topup_id => v_entries[1].topup_id,
+    p_withdrawal_id => v_entries[1].withdrawal_id,
+    p_external_id => v_entries[1].external_id,
+    p_note => coalesce(p_note, v_entries[1].note),
+    p_reverses => array(select id from unnest(v_entries) with ordinality e order by e.ordinality),
+    p_even_suspended => true);
+end
+$$;

@@ -1,0 +1,89 @@
+-- Invariants: what must be true of the books at every moment. Run by the tests after every scenario, and
+-- by the clock.
+
+-- Every violation there is: none, ever. One statement, and so one moment.
+create function app.check_invariants() returns table (invariant integer, rule text, subject text)
+language sql stable security definer set search_path = '' as $$
+  with signed as (
+    select *, case direction when 'CREDIT' then amount_cents else -amount_cents end as cents from public.wallet_ledger
+  )
+
+  -- 1: the entries of each transaction sum to zero, and so does the whole ledger
+  select 1, 'the entries of a transaction sum to zero', transaction_id || ' ' || currency
+  from signed group by transaction_id, currency having sum(cents) <> 0
+  union all
+  select 1, 'the ledger sums to zero', currency::text from signed group by currency having sum(cents) <> 0
+  union all
+  select 1, 'an entry is of its account', l.id::text
+  from public.wallet_ledger l left join public.wallet_accounts a on a.id = l.account_id
+  where a.currency is distinct from l.currency
+    or l.user_id is distinct from case a.kind when 'USER' then a.user_id end
+  union all
+  select 1, 'a reversal takes back what it is linked to', l.id::text
+  from public.wallet_ledger l join public.wallet_ledger r on r.id = l.reverses_id
+  where (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction
+
+  -- 2: what is cached is what adds up
+  union all
+  select 2, 'the cached balance is the sum of the entries', a.id::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'USER' group by a.id having a.balance_cents <> coalesce(sum(l.cents), 0)
+  union all
+  select 2, 'held is the sum of the active holds', a.id::text
+  from public.wallet_accounts a left join public.wallet_holds h on h.account_id = a.id and h.status = 'ACTIVE'
+  where a.kind = 'USER' group by a.id having a.held_cents <> coalesce(sum(h.amount_cents), 0)
+  union all
+  select 2, 'a debt is what is receivable from the person', a.user_id::text || ' ' || a.currency
+  from public.wallet_accounts a
+  left join public.wallet_accounts r on r.kind = 'RECEIVABLE' and r.user_id = a.user_id and r.currency = a.currency
+  left join signed l on l.account_id = r.id
+  where a.kind = 'USER' group by a.id having a.debt_cents <> -coalesce(sum(l.cents), 0)
+  union all
+  select 2, 'nobody who owes has anything to spend', id::text
+  from public.wallet_accounts where debt_cents > 0 and balance_cents > held_cents
+  union all
+  select 2, 'no balance is negative, and none is held twice', id::text
+  from public.wallet_accounts where balance_cents < held_cents or held_cents < 0
+
+  -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
+  union all
+  select 7, 'a top-up has one credit if it is completed, else none', t.id::text
+  from public.wallet_topups t
+  left join public.wallet_ledger l on l.topup_id = t.id and l.account_id = t.account_id and l.direction = 'CREDIT'
+  group by t.id
+  having (count(l.id), coalesce(sum(l.amount_cents), 0)) is distinct from
+    case t.status when 'COMPLETED' then (1::bigint, t.amount_cents::numeric) else (0, 0) end
+  union all
+  select 7, 'a withdrawal is captured once if it is completed, else not', w.id::text
+  from public.wallet_withdrawals w
+  left join signed l on l.withdrawal_id = w.id and l.account_id = w.account_id
+  group by w.id
+  having coalesce(sum(l.cents), 0) <> case w.status when 'COMPLETED' then -w.amount_cents else 0 end
+    or count(l.id) filter (where l.reverses_id is null) > 1
+  union all
+  select 7, 'a hold is there for each withdrawal that is under way, and ended with it', w.id::text
+  from public.wallet_withdrawals w join public.wallet_holds h on h.id = w.hold_id
+  where (h.status = 'ACTIVE') <> (w.status in ('CREATED', 'PROCESSING')) or h.amount_cents <> w.amount_cents
+  union all
+  select 7, 'what is under way to a bank is what the transfers moved', a.currency::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'WITHDRAWALS' group by a.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(case when status = 'COMPLETED' then amount_cents else 0 end
+      - case when transfer_id is not null and transfer_reversed_at is null then amount_cents else 0 end), 0)
+    from public.wallet_withdrawals w where w.currency = a.currency)
+  union all
+  select 7, 'what Stripe took back is posted', p.intent_id
+  from app.card_payments p
+  where not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
+    or p.taken_cents < 0
+$$;
+
+-- Tells the operators of every violation. Run by the clock.
+create function app.watch_invariants() returns bigint
+language sql security definer set search_path = '' as $$
+  select count(*) from (
+    select app.alert_operators('invariant', v.rule || ': ' || v.subject, jsonb_build_object('invariant', v.invariant))
+    from app.check_invariants() v
+  ) told
+$$;
