@@ -4,12 +4,12 @@ import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { contracts } from "../../functions/health/contracts.ts";
 import type { Person, TestStack } from "../support/stack.ts";
+import { scaled, seed } from "../support/scale.ts";
 import { signUp, testStack } from "../support/stack.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { expectRefusal, sendRaw } from "./raw-http.ts";
 
-const seed = Number(Deno.env.get("SEED") ?? crypto.getRandomValues(new Int32Array(1))[0]);
-const RUNS = 500;
+const RUNS = scaled(500, 10_000);
 
 let stack: TestStack;
 let ana: Person;
