@@ -271,3 +271,6 @@ left join lateral (
 where a.kind = 'USER';
 comment on view public.wallet_balances is
   'Each wallet''s balance, added up from the ledger and the holds; it always equals what the account caches.';
+-- A view that cannot be written answers like a table that may not be: a trigger lets the grants speak.
+create trigger refuse_change instead of insert or update or delete on public.wallet_balances
+  for each row execute function app.refuse_change();

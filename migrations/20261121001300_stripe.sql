@@ -431,7 +431,8 @@ language sql security definer set search_path = '' as $$
 $$;
 
 -- Takes an event in: the inbox row and the effect are one transaction, so that what failed can come
--- again. An event that is already there, or being worked on, waits for that and changes nothing.
+-- again. An event that is already there, or being worked on, waits for that and changes nothing. Events
+-- that are not about anything of ours leave no trace.
 -- Called by the functions `stripe-webhook` and `reconcile` as service_role, with events whose signature
 -- is verified or that Stripe's API listed.
 -- Locks the event, then our row, then the hold, then the account.
@@ -441,8 +442,16 @@ declare
   v_id text := p_event ->> 'id';
   v_type text := p_event ->> 'type';
   v_object jsonb := p_event #> '{data,object}';
-  v_outcome app.event_outcome := 'ignored';
+  v_outcome app.event_outcome;
 begin
+  if v_type not in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
+    'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
+    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
+    'transfer.created', 'transfer.reversed')
+  then
+    return jsonb_build_object('event_id', v_id, 'outcome', 'ignored');
+  end if;
   insert into app.stripe_events (id, type, account, object_id, intent_id, object, created_at)
   values (v_id, v_type, p_event ->> 'account', v_object ->> 'id', v_object ->> 'payment_intent',
     app.pare(v_object), to_timestamp((p_event ->> 'created')::bigint))
@@ -450,14 +459,7 @@ begin
   if not found then
     return jsonb_build_object('event_id', v_id, 'outcome', 'duplicate');
   end if;
-  if v_type in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
-    'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
-    'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
-    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
-    'transfer.created', 'transfer.reversed')
-  then
-    v_outcome := app.apply_stripe_object(v_object, v_type, p_event ->> 'account');
-  end if;
+  v_outcome := app.apply_stripe_object(v_object, v_type, p_event ->> 'account');
   update app.stripe_events set outcome = v_outcome where id = v_id;
   return jsonb_build_object('event_id', v_id, 'outcome', v_outcome);
 end

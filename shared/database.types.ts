@@ -626,6 +626,24 @@ export type Database = {
           "user_id": string | null;
         };
         ComputedFields: never;
+        Insert: {
+          "account_id"?: number | null;
+          "available_cents"?: number | null;
+          "balance_cents"?: number | null;
+          "currency"?: string | null;
+          "held_cents"?: number | null;
+          "status"?: Database["public"]["Enums"]["wallet_status"] | null;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "account_id"?: number | null;
+          "available_cents"?: number | null;
+          "balance_cents"?: number | null;
+          "currency"?: string | null;
+          "held_cents"?: number | null;
+          "status"?: Database["public"]["Enums"]["wallet_status"] | null;
+          "user_id"?: string | null;
+        };
         Relationships: [
           {
             foreignKeyName: "wallet_accounts_currency_fkey";

@@ -30,11 +30,16 @@ export function describeApi(contracts: Contract[], version: string, server: stri
     servers: [{ url: server }],
     paths,
     components: {
-      securitySchemes: { session: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+      securitySchemes: {
+        session: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        scheduler: { type: "http", scheme: "bearer", description: "The scheduler's secret" },
+      },
       schemas: { Error: errorSchema },
     },
   };
 }
+
+const securityOf = { user: "session", scheduler: "scheduler" };
 
 function describeRoute(tag: string, operationId: string, route: Route) {
   const status = String(route.status ?? 200);
@@ -42,7 +47,7 @@ function describeRoute(tag: string, operationId: string, route: Route) {
     tags: [tag],
     operationId,
     summary: route.summary,
-    security: route.caller === "user" ? [{ session: [] }] : [],
+    security: route.caller === "anyone" ? [] : [{ [securityOf[route.caller]]: [] }],
     parameters: [
       ...parameters("path", route.params),
       ...parameters("query", route.query),
@@ -67,7 +72,7 @@ function describeRoute(tag: string, operationId: string, route: Route) {
 function errorResponses(route: Route) {
   const codes = new Set<ErrorCode>([
     ...(route.errors ?? []),
-    ...(route.caller === "user" ? ["not_authenticated" as const] : []),
+    ...(route.caller === "anyone" ? [] : ["not_authenticated" as const]),
     ...(route.body || route.query || route.params ? withInput : []),
     ...(route.body ? withBody : []),
     ...(route.idempotent ? withKey : []),

@@ -395,6 +395,7 @@ create view public.wallet_balances with (security_invoker=true) as\n SELECT a.us
            FROM public.wallet_holds
           WHERE ((wallet_holds.account_id = a.id) AND (wallet_holds.status = 'ACTIVE'::public.hold_status))) h ON (true))
   WHERE (a.kind = 'USER'::public.account_kind);
+CREATE TRIGGER refuse_change INSTEAD OF INSERT OR DELETE OR UPDATE ON public.wallet_balances FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
 comment on view public.wallet_balances is 'Each wallet''s balance, added up from the ledger and the holds; it always equals what the account caches.';
 grant select on public.wallet_balances to authenticated;
 grant select on public.wallet_balances to service_role;
@@ -2258,8 +2259,16 @@ declare
   v_id text := p_event ->> 'id';
   v_type text := p_event ->> 'type';
   v_object jsonb := p_event #> '{data,object}';
-  v_outcome app.event_outcome := 'ignored';
+  v_outcome app.event_outcome;
 begin
+  if v_type not in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
+    'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
+    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
+    'transfer.created', 'transfer.reversed')
+  then
+    return jsonb_build_object('event_id', v_id, 'outcome', 'ignored');
+  end if;
   insert into app.stripe_events (id, type, account, object_id, intent_id, object, created_at)
   values (v_id, v_type, p_event ->> 'account', v_object ->> 'id', v_object ->> 'payment_intent',
     app.pare(v_object), to_timestamp((p_event ->> 'created')::bigint))
@@ -2267,14 +2276,7 @@ begin
   if not found then
     return jsonb_build_object('event_id', v_id, 'outcome', 'duplicate');
   end if;
-  if v_type in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
-    'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
-    'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
-    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
-    'transfer.created', 'transfer.reversed')
-  then
-    v_outcome := app.apply_stripe_object(v_object, v_type, p_event ->> 'account');
-  end if;
+  v_outcome := app.apply_stripe_object(v_object, v_type, p_event ->> 'account');
   update app.stripe_events set outcome = v_outcome where id = v_id;
   return jsonb_build_object('event_id', v_id, 'outcome', v_outcome);
 end

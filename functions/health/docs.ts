@@ -35,7 +35,7 @@ export const docsPage = `<!doctype html>
       const summary = make("summary", "");
       summary.append(make("span", method, "method " + method), make("code", path), " " + operation.summary);
       box.append(summary);
-      if (operation.security.length) box.append(make("p", "Needs a session: Authorization: Bearer <access token>."));
+      for (const [needed] of operation.security.map(Object.keys)) box.append(make("p", "Needs a " + needed + ": Authorization: Bearer ..."));
       for (const one of operation.parameters) box.append(make("p", one.in + " " + one.name + ": " + JSON.stringify(one.schema)));
       const body = operation.requestBody?.content["application/json"].schema;
       if (body) box.append(make("h4", "Body"), make("pre", JSON.stringify(body, null, 2)));

@@ -31,10 +31,32 @@ export interface TableAccess {
   rows: Record<"nobody" | "user" | "operator" | "admin" | "service_role", Rows>;
   /** A valid row of the person's own, or null where every person has one from the start. */
   sample: (owner: string) => Record<string, unknown> | null;
+  /** What the database sets by itself, and samples of other tables refer to. */
+  key?: (owner: string) => Record<string, unknown>;
 }
+
+/** A number that stands for the person, as key of what they have one of. */
+const numberOf = (owner: string) => Number.parseInt(owner.slice(0, 8), 16);
 
 const ownSeen: Rows = { select: "own" };
 const allSeen: Rows = { select: "all" };
+
+const seenByOwner = (
+  sample: TableAccess["sample"],
+  key?: TableAccess["key"],
+): TableAccess => ({
+  granted: { authenticated: "select", service_role: "select" },
+  owner: "user_id",
+  rows: {
+    nobody: {},
+    user: ownSeen,
+    operator: allSeen,
+    admin: allSeen,
+    service_role: allSeen,
+  },
+  sample,
+  key,
+});
 
 export const tables: Record<string, TableAccess> = {
   "public.profiles": {
@@ -66,22 +88,33 @@ export const tables: Record<string, TableAccess> = {
     // Only staff have roles; a suspended operator keeps theirs and sees no other.
     sample: () => null,
   },
-  "public.play_limits": {
+  "public.currencies": {
+    granted: { anon: "select", authenticated: "select", service_role: "select" },
+    owner: "name",
+    rows: {
+      nobody: allSeen,
+      user: allSeen,
+      operator: allSeen,
+      admin: allSeen,
+      service_role: allSeen,
+    },
+    sample: () => null,
+  },
+  "public.operator_alerts": {
     granted: { authenticated: "select", service_role: "select" },
-    owner: "user_id",
+    owner: "resolved_by",
     rows: {
       nobody: {},
-      user: ownSeen,
+      user: { select: "none" },
       operator: allSeen,
       admin: allSeen,
       service_role: allSeen,
     },
     sample: (owner) => ({
-      user_id: owner,
-      kind: "spend",
-      period: "day",
-      currency: "EUR",
-      amount_cents: 100,
+      kind: "invariant",
+      subject: owner,
+      resolved_by: owner,
+      resolved_at: new Date(),
     }),
   },
   "public.audit_log": {
@@ -102,23 +135,81 @@ export const tables: Record<string, TableAccess> = {
       subject_id: randomUUID(),
     }),
   },
+  "public.play_limits": seenByOwner((owner) => ({
+    user_id: owner,
+    kind: "spend",
+    period: "day",
+    currency: "EUR",
+    amount_cents: 100,
+  })),
+  "public.wallet_accounts": seenByOwner((owner) => ({
+    user_id: owner,
+    kind: "USER",
+    currency: "EUR",
+    balance_cents: 0,
+    held_cents: 0,
+    debt_cents: 0,
+  }), (owner) => ({ id: numberOf(owner) })),
+  "public.wallet_ledger": seenByOwner((owner) => ({
+    user_id: owner,
+    account_id: numberOf(owner),
+    transaction_id: numberOf(owner),
+    direction: "CREDIT",
+    amount_cents: 100,
+    currency: "EUR",
+    reason: "TOPUP",
+  })),
+  "public.wallet_balances": seenByOwner(() => null),
+  "public.wallet_holds": seenByOwner((owner) => ({
+    user_id: owner,
+    account_id: numberOf(owner),
+    amount_cents: 100,
+    reason: "WITHDRAWAL",
+  }), (owner) => ({ id: numberOf(owner) })),
+  "public.wallet_topups": seenByOwner((owner) => ({
+    user_id: owner,
+    account_id: numberOf(owner),
+    amount_cents: 100,
+    currency: "EUR",
+    method: "checkout",
+  })),
+  "public.wallet_withdrawals": seenByOwner((owner) => ({
+    user_id: owner,
+    account_id: numberOf(owner),
+    hold_id: numberOf(owner),
+    amount_cents: 100,
+    currency: "EUR",
+    destination: "acct_1",
+  })),
 };
 
 /** Views, and the internal tables of app: what each role is granted, and nothing if it says nothing. */
 export const internal: Record<string, Partial<Record<Role, string>>> = {
   "app.admin_claims": {},
+  "app.card_payments": {},
+  "app.card_reversals": {},
   "app.error_codes": { anon: "select", authenticated: "select", service_role: "select" },
   "app.idempotency_keys": {},
   "app.rate_buckets": {},
   "app.rate_limits": {},
   "app.settings": {},
+  "app.state_changes": {},
+  "app.stripe_events": {},
 };
 
 export const sequences: Record<string, Partial<Record<Role, string>>> = {
+  "app.ledger_transactions": {},
   "public.audit_log_id_seq": {},
+  "public.operator_alerts_id_seq": {},
+  "public.wallet_accounts_id_seq": {},
+  "public.wallet_holds_id_seq": {},
+  "public.wallet_ledger_id_seq": {},
 };
 
-/** Who may execute it: roles, and in the end the staff role without which it raises not_permitted. */
+/**
+ * Who may execute it: roles, and in the end the staff role without which it raises not_permitted.
+ * What is not here nobody may.
+ */
 export const functions: Record<string, string> = {
   // The API
   "public.begin_admin_claim()": "authenticated",
@@ -134,6 +225,32 @@ export const functions: Record<string, string> = {
   "public.set_play_limit(limit_kind, limit_period, bigint, text)": "authenticated",
   "public.set_setting(text, integer)": "authenticated: admin",
   "public.update_account(jsonb)": "authenticated",
+  "public.adjust_wallet(uuid, text, bigint, text)": "authenticated: admin",
+  "public.begin_topup(text, bigint, text, payment_form, text, text)": "authenticated",
+  "public.begin_topup_check(uuid)": "authenticated",
+  "public.begin_withdrawal(text, bigint, text)": "authenticated",
+  "public.get_topup(uuid)": "authenticated",
+  "public.get_withdrawal(uuid)": "authenticated",
+  "public.list_topups(integer, integer)": "authenticated",
+  "public.list_withdrawals(integer, integer)": "authenticated",
+  "public.reinstate_wallet(uuid)": "authenticated: operator",
+  "public.resolve_alert(bigint)": "authenticated: operator",
+  "public.set_payout_account(uuid, text)": "authenticated: operator",
+  "public.suspend_wallet(uuid, text)": "authenticated: operator",
+
+  // What Stripe says, through our own functions
+  "public.answer_withdrawal(uuid, text)": "service_role",
+  "public.apply_stripe_object(jsonb, text)": "service_role",
+  "public.cancel_topup(uuid, text)": "service_role",
+  "public.cancel_withdrawal(uuid)": "service_role",
+  "public.claim_payout(uuid)": "service_role",
+  "public.claim_transfer(uuid)": "service_role",
+  "public.claim_unfinished(integer)": "service_role",
+  "public.missing_events(text[])": "service_role",
+  "public.receive_stripe_event(jsonb)": "service_role",
+  "public.record_topup(uuid, text, jsonb)": "service_role",
+  "public.record_topup_failure(uuid, text, text, boolean)": "service_role",
+  "public.refuse_withdrawal(uuid, text)": "service_role",
 
   // What stands behind it, and checks its caller again
   "app.begin_admin_claim()": "authenticated",
@@ -149,31 +266,33 @@ export const functions: Record<string, string> = {
   "app.set_setting(text, integer)": "authenticated: admin",
   "app.signed_in_user()": "authenticated",
   "app.update_profile(jsonb)": "authenticated",
+  "app.adjust_wallet(uuid, text, bigint, text)": "authenticated: admin",
+  "app.begin_topup(text, bigint, text, payment_form, jsonb)": "authenticated",
+  "app.begin_topup_check(uuid)": "authenticated",
+  "app.begin_withdrawal(text, bigint, text, jsonb)": "authenticated",
+  "app.get_topup(uuid)": "authenticated",
+  "app.get_withdrawal(uuid)": "authenticated",
+  "app.list_topups(integer, integer)": "authenticated",
+  "app.list_withdrawals(integer, integer)": "authenticated",
+  "app.reinstate_wallet(uuid)": "authenticated: operator",
+  "app.resolve_alert(bigint)": "authenticated: operator",
+  "app.set_payout_account(uuid, text)": "authenticated: operator",
+  "app.suspend_wallet(uuid, text)": "authenticated: operator",
+  "app.answer_withdrawal(uuid, text)": "service_role",
+  "app.apply_stripe_object(jsonb, text, text)": "service_role",
+  "app.cancel_topup(uuid, text)": "service_role",
+  "app.cancel_withdrawal(uuid)": "service_role",
+  "app.claim_payout(uuid)": "service_role",
+  "app.claim_transfer(uuid)": "service_role",
+  "app.claim_unfinished(integer)": "service_role",
+  "app.missing_events(text[])": "service_role",
+  "app.receive_stripe_event(jsonb)": "service_role",
+  "app.record_topup(uuid, text, jsonb)": "service_role",
+  "app.record_topup_failure(uuid, text, text, boolean)": "service_role",
+  "app.refuse_withdrawal(uuid, text)": "service_role",
 
   // What policies and requests need
   "app.check_request()": "anon authenticated service_role",
   "app.fail(text, jsonb)": "anon authenticated service_role",
   "app.has_role(staff_role)": "authenticated",
-
-  // For functions, triggers and the clock only
-  "app.active_user()": "",
-  "app.actor_kind()": "",
-  "app.claim_key(uuid, text, text, jsonb)": "",
-  "app.clock()": "",
-  "app.enforce_birth_date_lock()": "",
-  "app.failing_jobs()": "",
-  "app.limit_in_force(play_limits)": "",
-  "app.make_profile(uuid)": "",
-  "app.on_sign_up()": "",
-  "app.purge()": "",
-  "app.purge_idempotency_keys()": "",
-  "app.purge_rate_buckets()": "",
-  "app.record_change()": "",
-  "app.refuse_change()": "",
-  "app.release_key(uuid, text, text)": "",
-  "app.require_role(staff_role)": "",
-  "app.setting(text)": "",
-  "app.store_answer(uuid, text, text, jsonb)": "",
-  "app.take_token(text, uuid)": "",
-  "app.touch_updated_at()": "",
 };

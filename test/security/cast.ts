@@ -42,13 +42,28 @@ export async function cast(db: TestDatabase): Promise<Cast> {
       staff: [],
     },
   };
-  for (const [name, { sample }] of Object.entries(tables)) {
-    for (const { id } of Object.values(people)) {
-      const row = id && sample(id);
-      if (row) await db.superuser`insert into ${db.superuser(name)} ${db.superuser(row)}`;
+  await insertSamples(db, Object.values(people).flatMap(({ id }) => id ?? []));
+  return people;
+}
+
+/** A row of each of them in every table. */
+export async function insertSamples(db: TestDatabase, ids: string[]) {
+  for (const [name, { sample, key }] of Object.entries(tables)) {
+    for (const id of ids) {
+      const row = sample(id);
+      if (row) await insertRow(db, name, { ...row, ...key?.(id) });
     }
   }
-  return people;
+}
+
+/** As the superuser, and with keys that are generated otherwise. */
+function insertRow(db: TestDatabase, table: string, row: Record<string, unknown>) {
+  const names = Object.keys(row);
+  return db.superuser.unsafe(
+    `insert into ${table} (${names.join(", ")}) overriding system value
+     values (${names.map((_, index) => `$${index + 1}`).join(", ")})`,
+    Object.values(row) as never[],
+  );
 }
 
 class Undone extends Error {}

@@ -11,6 +11,8 @@ const environment = {
   SUPABASE_SERVICE_ROLE_KEY: "sb_secret_test",
   CORS_ORIGINS: "https://shop.example, https://admin.example",
   ADMIN_SECRET: "an admin secret of some length",
+  SCHEDULER_SECRET: "a scheduler secret of some length",
+  SITE_URL: "https://shop.example",
   STRIPE_SECRET_KEY: "sk_test_0123456789abcdef",
   STRIPE_WEBHOOK_SECRETS: "whsec_a,whsec_b",
   NOVU_SECRET_KEY: "novu_0123456789abcdef",
