@@ -51,8 +51,8 @@ language sql stable security definer set search_path = '' as $$
   from public.wallet_topups t
   left join public.wallet_ledger l on l.topup_id = t.id and l.account_id = t.account_id and l.direction = 'CREDIT'
   group by t.id
-  having (count(l.id), coalesce(sum(l.amount_cents), 0)) is distinct from
-    case t.status when 'COMPLETED' then (1::bigint, t.amount_cents::numeric) else (0, 0) end
+  having count(l.id) <> case t.status when 'COMPLETED' then 1 else 0 end
+    or coalesce(sum(l.amount_cents), 0) <> case t.status when 'COMPLETED' then t.amount_cents else 0 end
   union all
   select 7, 'a withdrawal is captured once if it is completed, else not', w.id::text
   from public.wallet_withdrawals w

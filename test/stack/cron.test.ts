@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import type { TestStack } from "../support/stack.ts";
-import { testStack } from "../support/stack.ts";
+import { signUp, testStack } from "../support/stack.ts";
 
 let stack: TestStack;
 beforeAll(async () => void (stack = await testStack()));
@@ -34,4 +34,18 @@ test("a job that fails is recorded and tried again at its next time", async () =
     return_message: expect.stringContaining("division"),
   });
   await stack.sql`select cron.unschedule('broken')`;
+});
+
+test("what needs the network is done by a function that the clock calls", async () => {
+  const ana = await signUp(stack);
+  const [{ id }] = await stack.sql`
+    insert into public.wallet_topups (user_id, account_id, amount_cents, currency, method, check_at)
+    values (${ana.id}, app.account_of('USER', 'EUR', ${ana.id}), 1000, 'EUR', 'checkout', now())
+    returning id`;
+  const statusOf = async () =>
+    (await stack.sql`select status from public.wallet_topups where id = ${id}`)[0].status;
+  await stack
+    .sql`select cron.schedule('now', '1 second', ${"select app.call_function('/reconcile/sweep')"})`;
+  await expect.poll(statusOf, { timeout: 30_000 }).toBe("CANCELLED");
+  await stack.sql`select cron.unschedule('now')`;
 });
