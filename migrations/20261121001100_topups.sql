@@ -68,6 +68,29 @@ create trigger enforce_state_change before update on public.wallet_topups
   for each row when (old.status is distinct from new.status) execute function app.enforce_state_change();
 
 
+-- The customer that Stripe keeps a person's saved cards under. Made when a card is first to be saved.
+create table app.stripe_customers (
+  user_id uuid primary key references public.profiles (id),
+  customer_id text not null unique
+);
+
+-- The caller's id, address, and customer at Stripe if there is one. Raises not_authenticated.
+create function app.get_customer() returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object('user_id', u.id, 'email', u.email, 'customer_id', c.customer_id)
+  from auth.users u left join app.stripe_customers c on c.user_id = u.id
+  where u.id = app.signed_in_user()
+$$;
+
+-- Remembers it; of two that were made at once the first stays. Called as service_role.
+create function app.record_customer(p_user_id uuid, p_customer_id text) returns text
+language sql security definer set search_path = '' as $$
+  insert into app.stripe_customers (user_id, customer_id) values (p_user_id, p_customer_id)
+  on conflict (user_id) do nothing;
+  select customer_id from app.stripe_customers where user_id = p_user_id
+$$;
+
+
 -- Reading -----------------------------------------------------------------------------------------
 
 create function app.describe_topup(p_topup public.wallet_topups) returns jsonb

@@ -45,12 +45,16 @@ language sql stable set search_path = '' as $$ select app.report_health() $$;
 
 -- Money ---------------------------------------------------------------------------------------------
 
+-- details: what else makes two requests the same or not, and concerns only Stripe.
 create function public.begin_topup(
-  idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text
+  idempotency_key text, amount_cents bigint, currency text, method public.payment_form, details jsonb
 ) returns jsonb language sql set search_path = '' as $$
   select app.begin_topup(idempotency_key, amount_cents, currency, method, jsonb_build_object(
-    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'success_url', success_url, 'cancel_url', cancel_url))
+    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'details', details))
 $$;
+
+create function public.get_customer() returns jsonb
+language sql stable set search_path = '' as $$ select app.get_customer() $$;
 
 create function public.get_topup(topup_id uuid) returns jsonb
 language sql stable set search_path = '' as $$ select app.get_topup(topup_id) $$;
@@ -90,6 +94,9 @@ language sql set search_path = '' as $$ select app.resolve_alert(alert_id) $$;
 
 
 -- What Stripe says: for our own functions only --------------------------------------------------------
+
+create function public.record_customer(user_id uuid, customer_id text) returns text
+language sql set search_path = '' as $$ select app.record_customer(user_id, customer_id) $$;
 
 create function public.record_topup(topup_id uuid, idempotency_key text, object jsonb) returns jsonb
 language sql set search_path = '' as $$ select app.record_topup(topup_id, idempotency_key, object) $$;

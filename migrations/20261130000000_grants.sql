@@ -86,7 +86,8 @@ grant execute on function
   public.set_account_status(uuid, public.account_status),
   public.set_kyc_status(uuid, public.kyc_status),
   public.set_setting(text, integer),
-  public.begin_topup(text, bigint, text, public.payment_form, text, text),
+  public.begin_topup(text, bigint, text, public.payment_form, jsonb),
+  public.get_customer(),
   public.get_topup(uuid),
   public.list_topups(integer, integer),
   public.begin_topup_check(uuid),
@@ -114,6 +115,7 @@ grant execute on function
   app.set_kyc_status(uuid, public.kyc_status),
   app.set_setting(text, integer),
   app.begin_topup(text, bigint, text, public.payment_form, jsonb),
+  app.get_customer(),
   app.get_topup(uuid),
   app.list_topups(integer, integer),
   app.begin_topup_check(uuid),
@@ -142,6 +144,7 @@ to service_role;
 grant execute on function
   public.report_health(),
   public.grant_admin_claim(uuid),
+  public.record_customer(uuid, text),
   public.record_topup(uuid, text, jsonb),
   public.record_topup_failure(uuid, text, text, boolean),
   public.claim_transfer(uuid),
@@ -158,6 +161,7 @@ to service_role;
 
 grant execute on function
   app.grant_admin_claim(uuid),
+  app.record_customer(uuid, text),
   app.record_topup(uuid, text, jsonb),
   app.record_topup_failure(uuid, text, text, boolean),
   app.claim_transfer(uuid),

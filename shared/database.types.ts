@@ -676,11 +676,10 @@ export type Database = {
       "begin_topup": {
         Args: {
           "amount_cents": number;
-          "cancel_url": string;
           "currency": string;
+          "details": Json;
           "idempotency_key": string;
           "method": Database["public"]["Enums"]["payment_form"];
-          "success_url": string;
         };
         Returns: Json;
       };
@@ -697,6 +696,7 @@ export type Database = {
       "claim_unfinished": { Args: { "max_rows": number }; Returns: Json };
       "exclude_self": { Args: { "until": string }; Returns: Json };
       "get_account": { Args: Record<PropertyKey, never>; Returns: Json };
+      "get_customer": { Args: Record<PropertyKey, never>; Returns: Json };
       "get_topup": { Args: { "topup_id": string }; Returns: Json };
       "get_withdrawal": { Args: { "withdrawal_id": string }; Returns: Json };
       "grant_admin_claim": { Args: { "claim_id": string }; Returns: undefined };
@@ -708,6 +708,7 @@ export type Database = {
       "list_withdrawals": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "missing_events": { Args: { "ids": (string)[] }; Returns: (string)[] };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
+      "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
       "record_topup": {
         Args: { "idempotency_key": string; "object": Json; "topup_id": string };
         Returns: Json;

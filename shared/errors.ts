@@ -99,6 +99,12 @@ export const catalogue = {
     es: "No existe ese usuario.",
     it: "Questo utente non esiste.",
   },
+  card_not_found: {
+    status: 404,
+    en: "There is no such saved card.",
+    es: "No existe esa tarjeta guardada.",
+    it: "Questa carta salvata non esiste.",
+  },
   topup_not_found: {
     status: 404,
     en: "There is no such top-up.",

@@ -13,8 +13,12 @@ export interface Topup {
 export interface Plan {
   attempt: number;
   expires_at: string;
-  successUrl: string;
-  cancelUrl: string;
+  success_url: string;
+  cancel_url: string;
+  /** Whose saved cards are used or added to. */
+  customer: string | null;
+  payment_method?: string;
+  save_card: boolean;
 }
 
 export type Payment = Stripe.Checkout.Session | Stripe.PaymentIntent;
@@ -23,17 +27,28 @@ export type Payment = Stripe.Checkout.Session | Stripe.PaymentIntent;
 export async function createPayment(topup: Topup, plan: Plan): Promise<Payment> {
   // What Stripe refused it goes on refusing; what it made all the same before it failed is taken up.
   const left = plan.attempt > 0 ? await findPayment(topup) : null;
-  if (left) return left;
   const client = await stripe();
   const idempotencyKey = plan.attempt === 0 ? topup.id : `${topup.id}:${plan.attempt}`;
+  const { payment_method, success_url: return_url } = plan;
+  if (left?.object === "payment_intent" && payment_method && isUnpaid(left)) {
+    return await client.paymentIntents.confirm(left.id, { payment_method, return_url }, {
+      idempotencyKey,
+    });
+  }
+  if (left) return left;
   const currency = topup.currency.toLowerCase();
   const metadata = { topup_id: topup.id };
+  const customer = plan.customer ?? undefined;
+  const setup_future_usage = plan.save_card ? "on_session" as const : undefined;
   if (topup.method === "payment_intent") {
     return await client.paymentIntents.create({
       amount: topup.amount_cents,
       currency,
       automatic_payment_methods: { enabled: true },
       metadata,
+      customer,
+      setup_future_usage,
+      ...(payment_method && { payment_method, return_url, confirm: true }),
     }, { idempotencyKey });
   }
   return await client.checkout.sessions.create({
@@ -47,13 +62,17 @@ export async function createPayment(topup: Topup, plan: Plan): Promise<Payment> 
         product_data: { name: "Wallet top-up" },
       },
     }],
-    success_url: plan.successUrl,
-    cancel_url: plan.cancelUrl,
+    success_url: plan.success_url,
+    cancel_url: plan.cancel_url,
+    customer,
     expires_at: Math.floor(Date.parse(plan.expires_at) / 1000),
     metadata,
-    payment_intent_data: { metadata },
+    payment_intent_data: { metadata, setup_future_usage },
   }, { idempotencyKey });
 }
+
+const isUnpaid = ({ status }: Stripe.PaymentIntent) =>
+  status === "requires_payment_method" || status === "requires_confirmation";
 
 /** What Stripe has for a top-up of which we recorded nothing. */
 export async function findPayment(topup: Pick<Topup, "id" | "method" | "created_at">) {

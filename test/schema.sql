@@ -172,6 +172,14 @@ create table app.state_changes (
 );
 comment on table app.state_changes is 'For each table with a status: the changes that are legal. What is not here is refused.';
 
+create table app.stripe_customers (
+  user_id uuid not null,
+  customer_id text not null,
+  constraint stripe_customers_pkey PRIMARY KEY (user_id),
+  constraint stripe_customers_customer_id_key UNIQUE (customer_id),
+  constraint stripe_customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id)
+);
+
 create table app.stripe_events (
   id text not null,
   type text not null,
@@ -1344,8 +1352,8 @@ AS $function$
   from public.wallet_topups t
   left join public.wallet_ledger l on l.topup_id = t.id and l.account_id = t.account_id and l.direction = 'CREDIT'
   group by t.id
-  having (count(l.id), coalesce(sum(l.amount_cents), 0)) is distinct from
-    case t.status when 'COMPLETED' then (1::bigint, t.amount_cents::numeric) else (0, 0) end
+  having count(l.id) <> case t.status when 'COMPLETED' then 1 else 0 end
+    or coalesce(sum(l.amount_cents), 0) <> case t.status when 'COMPLETED' then t.amount_cents else 0 end
   union all
   select 7, 'a withdrawal is captured once if it is completed, else not', w.id::text
   from public.wallet_withdrawals w
@@ -1872,6 +1880,18 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.get_customer()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('user_id', u.id, 'email', u.email, 'customer_id', c.customer_id)
+  from auth.users u left join app.stripe_customers c on c.user_id = u.id
+  where u.id = app.signed_in_user()
+$function$;
+grant execute on function app.get_customer() to authenticated;
+
 CREATE OR REPLACE FUNCTION app.get_topup(p_topup_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -2328,6 +2348,18 @@ begin
   return null;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.record_customer(p_user_id uuid, p_customer_id text)
+ RETURNS text
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.stripe_customers (user_id, customer_id) values (p_user_id, p_customer_id)
+  on conflict (user_id) do nothing;
+  select customer_id from app.stripe_customers where user_id = p_user_id
+$function$;
+grant execute on function app.record_customer(p_user_id uuid, p_customer_id text) to service_role;
 
 CREATE OR REPLACE FUNCTION app.record_topup(p_topup_id uuid, p_key text, p_object jsonb)
  RETURNS jsonb
@@ -2915,15 +2947,15 @@ CREATE OR REPLACE FUNCTION public.begin_admin_claim()
 AS $function$ select app.begin_admin_claim() $function$;
 grant execute on function public.begin_admin_claim() to authenticated;
 
-CREATE OR REPLACE FUNCTION public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text)
+CREATE OR REPLACE FUNCTION public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, details jsonb)
  RETURNS jsonb
  LANGUAGE sql
  SET search_path TO ''
 AS $function$
   select app.begin_topup(idempotency_key, amount_cents, currency, method, jsonb_build_object(
-    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'success_url', success_url, 'cancel_url', cancel_url))
+    'amount_cents', amount_cents, 'currency', currency, 'method', method, 'details', details))
 $function$;
-grant execute on function public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, success_url text, cancel_url text) to authenticated;
+grant execute on function public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, details jsonb) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.begin_topup_check(topup_id uuid)
  RETURNS jsonb
@@ -2998,6 +3030,14 @@ CREATE OR REPLACE FUNCTION public.get_account()
 AS $function$ select app.describe_account() $function$;
 grant execute on function public.get_account() to authenticated;
 
+CREATE OR REPLACE FUNCTION public.get_customer()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.get_customer() $function$;
+grant execute on function public.get_customer() to authenticated;
+
 CREATE OR REPLACE FUNCTION public.get_topup(topup_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -3058,6 +3098,13 @@ CREATE OR REPLACE FUNCTION public.receive_stripe_event(event jsonb)
  SET search_path TO ''
 AS $function$ select app.receive_stripe_event(event) $function$;
 grant execute on function public.receive_stripe_event(event jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text)
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_customer(user_id, customer_id) $function$;
+grant execute on function public.record_customer(user_id uuid, customer_id text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.record_topup(topup_id uuid, idempotency_key text, object jsonb)
  RETURNS jsonb

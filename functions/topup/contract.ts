@@ -30,9 +30,15 @@ export const contract = defineContract("topup", {
     body: z.strictObject({
       amount_cents: z.int().min(100).max(1_000_000),
       currency: currency.default("EUR"),
-      method: method.default("checkout"),
+      method: method.optional(),
       success_url: url.optional(),
       cancel_url: url.optional(),
+      /** A saved card, or one that the page has just made: charged at once. */
+      payment_method: z.string().regex(/^pm_\w{1,255}$/, "must be a card's id").optional(),
+      save_card: z.boolean().default(false),
+    }).refine((body) => !body.payment_method || body.method !== "checkout", {
+      path: ["payment_method"],
+      message: "goes with the method payment_intent",
     }),
     status: 201,
     response: one.extend({

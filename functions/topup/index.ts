@@ -8,13 +8,27 @@ import { requestPayment } from "./payment.ts";
 
 export const app = endpoint(contract, {
   async createTopup({ rpc, body, idempotencyKey, requestId }) {
-    const urls = {
-      success_url: returnUrl(body.success_url, "/?topup=paid"),
-      cancel_url: returnUrl(body.cancel_url, "/?topup=cancelled"),
-    };
-    const begun = await rpc("begin_topup", { ...body, ...urls, idempotency_key: idempotencyKey });
-    if ((begun as unknown as Begun).replayed) return begun;
-    return await requestPayment(requestId, idempotencyKey, begun as unknown as Begun, urls);
+    const { amount_cents, currency, payment_method, save_card } = body;
+    const method = body.method ?? (payment_method ? "payment_intent" : "checkout");
+    const success_url = returnUrl(body.success_url, "/?topup=paid");
+    const cancel_url = returnUrl(body.cancel_url, "/?topup=cancelled");
+    const details = { success_url, cancel_url, payment_method, save_card };
+    const idempotency_key = idempotencyKey;
+    const begun = await rpc("begin_topup", {
+      amount_cents,
+      currency,
+      method,
+      details,
+      idempotency_key,
+    }) as unknown as Begun;
+    if (begun.replayed) return begun;
+    // No user says which payment belongs to a top-up: only this function, which has it from Stripe.
+    return await requestPayment(
+      { rpc, system: systemDatabase(requestId) },
+      idempotency_key,
+      begun,
+      details,
+    );
   },
   listTopups: ({ rpc, query }) => rpc("list_topups", { skip: query.skip, page_size: query.limit }),
   readTopup: ({ rpc, params }) => rpc("get_topup", { topup_id: params.id }),

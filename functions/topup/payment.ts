@@ -1,5 +1,6 @@
 // Between our row and our record of Stripe's answer: the call to Stripe, and what its failures come to.
-import { systemDatabase } from "../../shared/database.ts";
+import { customerOf } from "../../shared/cards.ts";
+import type { Rpc } from "../../shared/database.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { invalid } from "../../shared/request.ts";
 import { readFailure } from "../../shared/stripe.ts";
@@ -8,23 +9,30 @@ import { createPayment } from "../../shared/topups.ts";
 
 export interface Begun {
   replayed: boolean;
+  answer?: unknown;
   topup: Topup;
   attempt: number;
   expires_at: string;
 }
 
+export interface Details {
+  success_url: string;
+  cancel_url: string;
+  payment_method?: string;
+  save_card: boolean;
+}
+
 export async function requestPayment(
-  requestId: string,
+  { rpc, system }: { rpc: Rpc; system: Rpc },
   idempotency_key: string,
   { topup, attempt, expires_at }: Begun,
-  urls: { success_url: string; cancel_url: string },
+  details: Details,
 ) {
-  // No user says which payment belongs to a top-up: only this function, which has it from Stripe.
-  const system = systemDatabase(requestId);
   const topup_id = topup.id;
-  const plan = { attempt, expires_at, successUrl: urls.success_url, cancelUrl: urls.cancel_url };
+  const usesCards = details.save_card || details.payment_method !== undefined;
   try {
-    const payment = await createPayment(topup, plan);
+    const customer = usesCards ? await customerOf(rpc, system, details.save_card) : null;
+    const payment = await createPayment(topup, { attempt, expires_at, customer, ...details });
     const object = payment as never;
     const answer = await system("record_topup", { topup_id, idempotency_key, object });
     if (answer) return { replayed: false, answer };
@@ -36,22 +44,22 @@ export async function requestPayment(
   throw new ApiError("try_again");
 }
 
+const FIELDS: Record<string, string> = {
+  currency: "currency",
+  payment_method: "payment_method",
+  amount: "amount_cents",
+};
+
 function explain(error: unknown): { code: string; refused: boolean; failure: Error } {
   if (error instanceof ApiError) return { code: error.code, refused: false, failure: error };
-  const { outcome, kept, code, param } = readFailure(error);
-  const options = { cause: error };
+  const { outcome, kept: refused, code, param = "" } = readFailure(error);
   if (outcome === "declined") {
-    const failure = new ApiError("card_declined", { decline_code: code });
-    return { code, refused: kept, failure };
+    return { code, refused, failure: new ApiError("card_declined", { decline_code: code }) };
   }
-  // Within our limits, and yet not what Stripe takes in this currency.
-  if (code === "amount_too_small" || code === "amount_too_large" || param === "currency") {
-    const failure = invalid({
-      path: param === "currency" ? "currency" : "amount_cents",
-      message: "is not what the payment provider takes in this currency",
-    });
-    return { code, refused: kept, failure };
-  }
-  const failure = new ApiError("payment_provider_unavailable", undefined, options);
-  return { code, refused: kept, failure };
+  // Within our limits, and yet not what Stripe takes: an amount in this currency, a card not theirs.
+  const field = code.startsWith("amount_too") ? "amount_cents" : FIELDS[param];
+  const failure = outcome === "refused" && field
+    ? invalid({ path: field, message: "is not what the payment provider takes" })
+    : new ApiError("payment_provider_unavailable", undefined, { cause: error });
+  return { code, refused, failure };
 }

@@ -374,3 +374,66 @@ describe("the same key", () => {
     }
   });
 });
+
+describe("cards", () => {
+  const cardsOf = async (person: Person) =>
+    (await call(stack, "GET", "/cards", { token: person.token })).body;
+  const pay = (person: Person, payment_method: string, body = {}, key?: string) =>
+    topUp(person, { payment_method, ...body }, key);
+
+  test("one that was saved is listed, charged again without a page, and forgotten", async () => {
+    const ana = await signUp(stack);
+    expect(await cardsOf(ana)).toEqual({ items: [], total: 0 });
+    const { body } = await topUp(ana, { save_card: true });
+    await control(stack, `POST /sessions/${sessionOf(body)}/pay`);
+    const { items: [card], total } = await cardsOf(ana);
+    expect([total, card]).toEqual([
+      1,
+      { id: card.id, brand: "visa", last4: "4242", exp_month: 12, exp_year: 2034 },
+    ]);
+
+    expect((await pay(ana, card.id)).status).toBe(201);
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(2000);
+    const forget = () => call(stack, "DELETE", `/cards/${card.id}`, { token: ana.token });
+    expect((await forget()).body).toEqual({ deleted: true });
+    expect((await forget()).body.error.code).toBe("card_not_found");
+    expect((await cardsOf(ana)).total).toBe(0);
+  });
+
+  test("somebody else's are not listed, charged or forgotten", async () => {
+    const [ana, ben] = [await signUp(stack), await signUp(stack)];
+    for (const person of [ana, ben]) {
+      const saved = await pay(person, "pm_card_visa", { save_card: true });
+      expect(saved.status).toBe(201);
+    }
+    const [card] = (await cardsOf(ana)).items;
+    expect((await cardsOf(ben)).items.map(({ id }: { id: string }) => id)).not.toContain(card.id);
+    const charged = await pay(ben, card.id);
+    expect([charged.status, charged.body.error.details?.issues[0].path]).toEqual([
+      422,
+      "payment_method",
+    ]);
+    const forgotten = await call(stack, "DELETE", `/cards/${card.id}`, { token: ben.token });
+    expect([forgotten.status, forgotten.body.error.code]).toEqual([404, "card_not_found"]);
+    expect((await cardsOf(ana)).total).toBe(1);
+  });
+
+  test("one that is declined is 402, costs nothing, and may be tried again with the same key", async () => {
+    const ana = await signUp(stack);
+    const key = crypto.randomUUID();
+    const declined = "pm_card_chargeDeclinedInsufficientFunds";
+    for (let time = 0; time < 2; time++) {
+      const answer = await pay(ana, declined, {}, key);
+      expect([answer.status, answer.body.error]).toMatchObject([402, {
+        code: "card_declined",
+        details: { decline_code: "insufficient_funds" },
+      }]);
+    }
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(0);
+    const other = await pay(ana, "pm_card_visa");
+    await flushWebhooks(stack);
+    expect([other.status, (await walletOf(stack, ana.id)).balance]).toEqual([201, 1000]);
+  });
+});

@@ -49,6 +49,7 @@ export interface SessionPlan {
   captureMethod: "automatic_async" | "automatic" | "manual";
   receiptEmail: string | null;
   transferGroup: string | null;
+  setupFutureUsage?: "off_session" | "on_session";
 }
 
 export interface Endpoint {

@@ -46,7 +46,14 @@ function readPlan(params: Form): SessionPlan {
   const data = readForm(params, at) ?? {};
   refuseUnknown(
     data,
-    ["capture_method", "description", "metadata", "receipt_email", "transfer_group"],
+    [
+      "capture_method",
+      "description",
+      "metadata",
+      "receipt_email",
+      "setup_future_usage",
+      "transfer_group",
+    ],
     at,
   );
   const captures = ["automatic", "automatic_async", "manual"] as const;
@@ -56,6 +63,7 @@ function readPlan(params: Form): SessionPlan {
     metadata: readMetadata(data, {}, at),
     receiptEmail: readString(data, "receipt_email", at) ?? null,
     transferGroup: readString(data, "transfer_group", at) ?? null,
+    setupFutureUsage: readChoice(data, "setup_future_usage", ["off_session", "on_session"], at),
   };
 }
 

@@ -1,8 +1,12 @@
 import type Stripe from "stripe";
-import type { EndpointDefinition } from "../endpoint.ts";
+import type { Call, EndpointDefinition } from "../endpoint.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../simulator.ts";
-import { noSuch } from "../errors.ts";
+import { noSuch, refused } from "../errors.ts";
+import { emit } from "./events.ts";
+import { LIST_PARAMETERS, listOf } from "../lists.ts";
+import { requireString } from "../params.ts";
+import { change } from "../state.ts";
 import { type TestCard, testCard } from "./test-cards.ts";
 
 /** `pm_card_...` becomes a new payment method each time; any other id has to exist. */
@@ -61,7 +65,47 @@ function build({ sim }: Caller, card: TestCard): Stripe.PaymentMethod {
   };
 }
 
+/** A card that its owner wanted kept can be charged again; nobody else can charge it. */
+export function keepMethod(caller: Caller, methodId: string, customer: string): void {
+  const method = caller.sim.state.paymentMethods.get(caller.account, methodId);
+  if (method.customer === customer) return;
+  change(method, { customer });
+  emit(caller, "payment_method.attached", method);
+}
+
+export function refuseForeignMethod(method: Stripe.PaymentMethod, customer: string | null): void {
+  if (!method.customer || method.customer === customer) return;
+  const message = customer
+    ? `The customer does not have a payment method with the ID ${method.id}. The payment method ` +
+      "must be attached to the customer."
+    : "The provided PaymentMethod is attached to a customer; to use it, specify the customer too.";
+  throw refused(message, { param: "payment_method" });
+}
+
+function detach(call: Call, { id }: Record<string, string>): Stripe.PaymentMethod {
+  const method = call.sim.state.paymentMethods.get(call.account, id);
+  if (!method.customer) {
+    throw refused("The payment method you provided is not attached to a customer.");
+  }
+  const previous = change(method, { customer: null });
+  emit(call, "payment_method.detached", method, previous);
+  return method;
+}
+
 export const paymentMethods: EndpointDefinition[] = [
+  {
+    method: "GET",
+    path: "/v1/payment_methods",
+    accepts: [...LIST_PARAMETERS, "customer", "type"],
+    run(call) {
+      const { sim, account, params } = call;
+      const customer = sim.state.customers.get(account, requireString(params, "customer")).id;
+      const rows = sim.state.paymentMethods.all(account)
+        .filter((method) => method.customer === customer);
+      return listOf(call, "payment_method", rows);
+    },
+  },
+  { method: "POST", path: "/v1/payment_methods/:id/detach", run: detach },
   {
     method: "GET",
     path: "/v1/payment_methods/:id",

@@ -4,7 +4,7 @@ import { openDispute } from "./disputes.ts";
 import { declined, refused, type StripeFailure } from "../errors.ts";
 import { emit } from "./events.ts";
 import { newId } from "../ids.ts";
-import { useMethod } from "./payment-methods.ts";
+import { keepMethod, refuseForeignMethod, useMethod } from "./payment-methods.ts";
 import type { Caller } from "../simulator.ts";
 import { change } from "../state.ts";
 import { declineOf } from "./test-cards.ts";
@@ -97,7 +97,9 @@ export function unexpectedState(intent: Intent, verb: string): StripeFailure {
 
 /** Remembers which card; the intent then only waits to be confirmed. */
 export function attachMethod(caller: Caller, intent: Intent, id: string): void {
-  intent.payment_method = useMethod(caller, id).id;
+  const method = useMethod(caller, id);
+  refuseForeignMethod(method, intent.customer as string | null);
+  intent.payment_method = method.id;
   if (intent.status === "requires_payment_method") intent.status = "requires_confirmation";
 }
 
@@ -192,6 +194,9 @@ export function succeed(caller: Caller, intent: Intent): Stripe.Charge {
   sim.state.charges.add(caller.account, charge);
   const manual = intent.capture_method === "manual";
   if (!manual) captureCharge(caller, charge, intent.amount);
+  if (intent.setup_future_usage && intent.customer) {
+    keepMethod(caller, method.id, intent.customer as string);
+  }
   change(intent, {
     payment_method: method.id,
     latest_charge: charge.id,
