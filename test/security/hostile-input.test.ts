@@ -205,9 +205,10 @@ describe.each(urls)("%s", (url) => {
   });
 
   test("is not fooled by a method override", async () => {
+    const other = ["DELETE", "PUT", "PATCH"].find((method) => !allowed.includes(method))!;
     for (const name of ["x-http-method-override", "x-method-override", "x-http-method"]) {
       const answer = await changesNothing(() =>
-        sendRaw(stack, "DELETE", url, { token: ana.token, headers: { [name]: allowed[0] } })
+        sendRaw(stack, other, url, { token: ana.token, headers: { [name]: allowed[0] } })
       );
       expect(answer.status).toBe(405);
     }

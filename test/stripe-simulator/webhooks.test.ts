@@ -220,6 +220,7 @@ test("a receiver that is slow keeps nobody else waiting when deliveries run side
     return answer;
   };
   await stripe.customers.create({ name: "slow" });
+  while (first) await control("GET /webhooks");
   await stripe.customers.create({ name: "quick" });
   while (receiver.events.length === 0) await control("GET /webhooks");
   release();
