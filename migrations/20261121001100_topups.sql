@@ -322,8 +322,8 @@ begin
     return false;
   end if;
   update public.wallet_topups set status = p_status, failure_code = p_code,
-    -- A failed payment can still be paid with another card.
-    check_at = case p_status when 'FAILED' then check_at end
+    -- A failed payment can still be paid with another card; a session that is over cannot.
+    check_at = case when p_status = 'FAILED' and method = 'payment_intent' then check_at end
   where id = p_topup.id;
   return true;
 end

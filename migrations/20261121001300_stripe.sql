@@ -181,6 +181,13 @@ language sql immutable set search_path = '' as $$
   select case when p_changed then 'applied' else 'duplicate' end::app.event_outcome
 $$;
 
+-- Lets nothing be told of a payment while the payment itself is coming in, or the other way round: what
+-- comes first is set aside, and the payment would not see it.
+create function app.lock_payment(p_intent_id text) returns void
+language sql security definer set search_path = '' as $$
+  select pg_advisory_xact_lock(hashtextextended('payment ' || p_intent_id, 0))
+$$;
+
 -- The money of a top-up has come: credits it, and takes back what refunds and disputes already have.
 create function app.receive_topup(p_topup public.wallet_topups, p_intent_id text, p_object jsonb) returns app.event_outcome
 language plpgsql security definer set search_path = '' as $$
@@ -188,6 +195,7 @@ begin
   if p_intent_id is null or p_intent_id is distinct from coalesce(p_topup.intent_id, p_intent_id) then
     return app.quarantine(p_object, 'another payment');
   end if;
+  perform app.lock_payment(p_intent_id);
   insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
   values (p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, (p_object ->> 'livemode')::boolean);
   perform app.complete_topup(p_topup, p_intent_id);
@@ -243,9 +251,10 @@ begin
 end
 $$;
 
--- The payment that a charge, refund or dispute is about, locked.
+-- The payment that a charge, refund or dispute is about, locked, whether or not it has come yet.
 create function app.payment_of(p_object jsonb) returns app.card_payments
 language sql security definer set search_path = '' as $$
+  select app.lock_payment(p_object ->> 'payment_intent');
   select * from app.card_payments where intent_id = p_object ->> 'payment_intent' for update
 $$;
 
@@ -397,7 +406,8 @@ begin
   end if;
 
   if v_withdrawal.provider_txn_id is null then
-    update public.wallet_withdrawals set provider_txn_id = p_payout ->> 'id', check_at = app.clock() + interval '1 hour'
+    update public.wallet_withdrawals set provider_txn_id = p_payout ->> 'id',
+      check_at = case status when 'PROCESSING' then app.clock() + interval '1 hour' else check_at end
     where id = v_withdrawal.id
     returning * into v_withdrawal;
   end if;
@@ -447,8 +457,8 @@ begin
   if v_type not in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
     'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
     'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
-    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
-    'transfer.created', 'transfer.reversed')
+    'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed', 'payout.paid', 'payout.failed',
+    'payout.canceled', 'transfer.created', 'transfer.reversed')
   then
     return jsonb_build_object('event_id', v_id, 'outcome', 'ignored');
   end if;
@@ -472,6 +482,14 @@ language sql immutable set search_path = '' as $$
   where key in ('id', 'object', 'amount', 'amount_total', 'amount_received', 'amount_refunded', 'amount_reversed',
     'currency', 'livemode', 'status', 'payment_status', 'payment_intent', 'charge', 'destination', 'reversed',
     'reason', 'failure_code', 'cancellation_reason', 'metadata')
+$$;
+
+-- The connected accounts that withdrawals of the last days went to: their payouts are events of their own.
+-- Called by `reconcile` as service_role.
+create function app.recent_destinations(p_days integer) returns text[]
+language sql stable security definer set search_path = '' as $$
+  select array(select distinct destination from public.wallet_withdrawals
+    where created_at > app.clock() - make_interval(days => p_days) and status <> 'CREATED')
 $$;
 
 -- Of these events, those that have not come in. Called by `reconcile` as service_role.

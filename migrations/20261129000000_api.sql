@@ -125,6 +125,9 @@ language sql set search_path = '' as $$ select app.cancel_withdrawal(withdrawal_
 create function public.claim_unfinished(max_rows integer) returns jsonb
 language sql set search_path = '' as $$ select app.claim_unfinished(max_rows) $$;
 
+create function public.recent_destinations(days integer) returns text[]
+language sql stable set search_path = '' as $$ select app.recent_destinations(days) $$;
+
 create function public.missing_events(ids text[]) returns text[]
 language sql stable set search_path = '' as $$ select app.missing_events(ids) $$;
 

@@ -154,6 +154,7 @@ grant execute on function
   public.cancel_topup(uuid, text),
   public.cancel_withdrawal(uuid),
   public.claim_unfinished(integer),
+  public.recent_destinations(integer),
   public.missing_events(text[]),
   public.receive_stripe_event(jsonb),
   public.apply_stripe_object(jsonb, text)
@@ -171,6 +172,7 @@ grant execute on function
   app.cancel_topup(uuid, text),
   app.cancel_withdrawal(uuid),
   app.claim_unfinished(integer),
+  app.recent_destinations(integer),
   app.missing_events(text[]),
   app.receive_stripe_event(jsonb),
   app.apply_stripe_object(jsonb, text, text)

@@ -708,6 +708,7 @@ export type Database = {
       "list_withdrawals": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "missing_events": { Args: { "ids": (string)[] }; Returns: (string)[] };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
+      "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
       "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
       "record_topup": {
         Args: { "idempotency_key": string; "object": Json; "topup_id": string };

@@ -50,7 +50,7 @@ export async function sendPayout(
     }),
     async (code) => {
       await system("refuse_withdrawal", { withdrawal_id, code });
-      await fetchBack(system, withdrawal_id, transferId);
+      await fetchBack(system, transferId);
     },
   );
   if (!sent) return;
@@ -58,16 +58,11 @@ export async function sendPayout(
 }
 
 /** Fetches back what the transfer of a failed withdrawal moved. Stripe gives it back once. */
-export async function fetchBack(
-  system: Rpc,
-  withdrawal_id: string,
-  transferId: string,
-): Promise<void> {
+export async function fetchBack(system: Rpc, transferId: string): Promise<void> {
   const client = await stripe();
   try {
-    await client.transfers.createReversal(transferId, {}, {
-      idempotencyKey: `${withdrawal_id}:back`,
-    });
+    // Under no key of ours: Stripe would repeat its refusal for a day. All of it goes back only once.
+    await client.transfers.createReversal(transferId);
   } catch (error) {
     // Fetched back already, or not yet possible: what Stripe says of the transfer decides.
     readFailure(error);

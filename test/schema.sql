@@ -871,7 +871,8 @@ begin
   end if;
 
   if v_withdrawal.provider_txn_id is null then
-    update public.wallet_withdrawals set provider_txn_id = p_payout ->> 'id', check_at = app.clock() + interval '1 hour'
+    update public.wallet_withdrawals set provider_txn_id = p_payout ->> 'id',
+      check_at = case status when 'PROCESSING' then app.clock() + interval '1 hour' else check_at end
     where id = v_withdrawal.id
     returning * into v_withdrawal;
   end if;
@@ -1720,8 +1721,8 @@ begin
     return false;
   end if;
   update public.wallet_topups set status = p_status, failure_code = p_code,
-    -- A failed payment can still be paid with another card.
-    check_at = case p_status when 'FAILED' then check_at end
+    -- A failed payment can still be paid with another card; a session that is over cannot.
+    check_at = case when p_status = 'FAILED' and method = 'payment_intent' then check_at end
   where id = p_topup.id;
   return true;
 end
@@ -2019,6 +2020,15 @@ AS $function$
 $function$;
 grant execute on function app.list_withdrawals(p_skip integer, p_page_size integer) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.lock_payment(p_intent_id text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select pg_advisory_xact_lock(hashtextextended('payment ' || p_intent_id, 0))
+$function$;
+
 CREATE OR REPLACE FUNCTION app.make_profile(p_user_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -2126,6 +2136,7 @@ CREATE OR REPLACE FUNCTION app.payment_of(p_object jsonb)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+  select app.lock_payment(p_object ->> 'payment_intent');
   select * from app.card_payments where intent_id = p_object ->> 'payment_intent' for update
 $function$;
 
@@ -2284,8 +2295,8 @@ begin
   if v_type not in ('checkout.session.completed', 'checkout.session.expired', 'checkout.session.async_payment_succeeded',
     'checkout.session.async_payment_failed', 'payment_intent.succeeded', 'payment_intent.payment_failed',
     'payment_intent.canceled', 'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed',
-    'charge.dispute.created', 'charge.dispute.closed', 'payout.paid', 'payout.failed', 'payout.canceled',
-    'transfer.created', 'transfer.reversed')
+    'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed', 'payout.paid', 'payout.failed',
+    'payout.canceled', 'transfer.created', 'transfer.reversed')
   then
     return jsonb_build_object('event_id', v_id, 'outcome', 'ignored');
   end if;
@@ -2313,6 +2324,7 @@ begin
   if p_intent_id is null or p_intent_id is distinct from coalesce(p_topup.intent_id, p_intent_id) then
     return app.quarantine(p_object, 'another payment');
   end if;
+  perform app.lock_payment(p_intent_id);
   insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
   values (p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, (p_object ->> 'livemode')::boolean);
   perform app.complete_topup(p_topup, p_intent_id);
@@ -2320,6 +2332,17 @@ begin
   return 'applied';
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.recent_destinations(p_days integer)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array(select distinct destination from public.wallet_withdrawals
+    where created_at > app.clock() - make_interval(days => p_days) and status <> 'CREATED')
+$function$;
+grant execute on function app.recent_destinations(p_days integer) to service_role;
 
 CREATE OR REPLACE FUNCTION app.record_change()
  RETURNS trigger
@@ -3098,6 +3121,14 @@ CREATE OR REPLACE FUNCTION public.receive_stripe_event(event jsonb)
  SET search_path TO ''
 AS $function$ select app.receive_stripe_event(event) $function$;
 grant execute on function public.receive_stripe_event(event jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.recent_destinations(days integer)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.recent_destinations(days) $function$;
+grant execute on function public.recent_destinations(days integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text)
  RETURNS text

@@ -9,7 +9,7 @@ export const app = endpoint(contract, {
   async reconcile({ body: { days }, requestId }) {
     const system = systemDatabase(requestId);
     const since = Math.floor(Date.now() / 1000) - days * 86_400;
-    const events = await applyLostEvents(system, since);
+    const events = await applyLostEvents(system, since, days);
     return { events, objects: await applyObjects(system, since) };
   },
   sweep: ({ requestId }) => sweep(systemDatabase(requestId), requestId),

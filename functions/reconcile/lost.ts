@@ -17,22 +17,38 @@ const TYPES = [
   "refund.updated",
   "refund.failed",
   "charge.dispute.created",
+  "charge.dispute.updated",
   "charge.dispute.closed",
   "transfer.created",
   "transfer.reversed",
 ];
 
+/** These happen in the accounts that withdrawals go to, and only there are they listed. */
+const PAYOUT_TYPES = ["payout.paid", "payout.failed", "payout.canceled"];
+
 const PAGE = 100;
 
-export async function applyLostEvents(system: Rpc, since: number) {
+export async function applyLostEvents(system: Rpc, since: number, days: number) {
+  const found = await applyEvents(system, since, TYPES);
+  // A bank may send money back weeks after it was paid.
+  for (const account of await system("recent_destinations", { days: days + 30 })) {
+    const { seen, applied } = await applyEvents(system, since, PAYOUT_TYPES, account);
+    found.seen += seen;
+    found.applied += applied;
+  }
+  return found;
+}
+
+async function applyEvents(system: Rpc, since: number, types: string[], account?: string) {
   const found = { seen: 0, applied: 0 };
+  const options = account ? { stripeAccount: account } : undefined;
   await ask(async (stripe) => {
     let page: Stripe.Event[] = [];
     const apply = async () => {
       const missing = new Set(await system("missing_events", { ids: page.map(({ id }) => id) }));
       for (const event of page.filter(({ id }) => missing.has(id))) {
         const { outcome } = await system("receive_stripe_event", {
-          event: event as never,
+          event: { ...event, account } as never,
         }) as { outcome: string };
         if (outcome === "applied") found.applied++;
       }
@@ -40,7 +56,7 @@ export async function applyLostEvents(system: Rpc, since: number) {
       page = [];
     };
     for await (
-      const event of stripe.events.list({ created: { gte: since }, types: TYPES, limit: PAGE })
+      const event of stripe.events.list({ created: { gte: since }, types, limit: PAGE }, options)
     ) {
       if (page.push(event) === PAGE) await apply();
     }

@@ -2,7 +2,7 @@
 import type { Rpc } from "../../shared/database.ts";
 import { logFailure } from "../../shared/report.ts";
 import { ask, find } from "../../shared/stripe.ts";
-import type { Topup } from "../../shared/topups.ts";
+import type { Payment, Topup } from "../../shared/topups.ts";
 import { cancelPayment, findPayment, readPayment } from "../../shared/topups.ts";
 import { fetchBack, sendPayout } from "../../shared/withdrawals.ts";
 
@@ -52,6 +52,9 @@ async function sweepTopup(system: Rpc, topup: UnfinishedTopup): Promise<void> {
   const { provider_txn_id: id } = topup;
   const payment = id ? await readPayment(id) : await findPayment(topup);
   if (payment && id) await apply(payment);
+  if (payment && await hasFailedLater(payment)) {
+    return void await system("cancel_topup", { topup_id: topup.id, code: "payment_failed" });
+  }
   if (payment && id && !topup.expired) return;
   // Nobody has been given its address, or its time is over, or Stripe does not know it.
   const ended = payment && await cancelPayment(payment);
@@ -61,6 +64,14 @@ async function sweepTopup(system: Rpc, topup: UnfinishedTopup): Promise<void> {
       ? ended.status === "succeeded" || ended.status === "processing"
       : ended.status === "complete");
   if (!isPaid) await system("cancel_topup", { topup_id: topup.id, code: "abandoned" });
+}
+
+/** A debit that was under way when the page was closed, and has not come: only its intent says so. */
+async function hasFailedLater(payment: Payment): Promise<boolean> {
+  if (payment.object !== "checkout.session") return false;
+  if (payment.status !== "complete" || payment.payment_status !== "unpaid") return false;
+  const intent = await readPayment(payment.payment_intent as string);
+  return intent?.status === "requires_payment_method" || intent?.status === "canceled";
 }
 
 async function sweepWithdrawal(system: Rpc, row: UnfinishedWithdrawal): Promise<void> {
@@ -81,7 +92,7 @@ async function sweepWithdrawal(system: Rpc, row: UnfinishedWithdrawal): Promise<
     transferId = data[0].id;
   }
   if (row.status === "FAILED") {
-    if (!row.transfer_reversed) await fetchBack(system, withdrawal_id, transferId);
+    if (!row.transfer_reversed) await fetchBack(system, transferId);
     return;
   }
   if (!row.payout_claimed_at) return await sendPayout(system, withdrawal_id, transferId);
@@ -90,7 +101,7 @@ async function sweepWithdrawal(system: Rpc, row: UnfinishedWithdrawal): Promise<
   if (payout) await apply(payout, row.destination);
   else if (row.given_up) {
     await giveUp("payout_unknown");
-    await fetchBack(system, withdrawal_id, transferId);
+    await fetchBack(system, transferId);
   }
 }
 

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 
 export function writeJson(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, JSON.stringify(value, null, 2) + "\n", { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  const whole = `${file}.${crypto.randomUUID()}`;
+  writeFileSync(whole, JSON.stringify(value, null, 2) + "\n", { mode: 0o600 });
+  renameSync(whole, file);
 }
 
 /** Null where there is no such file, or none that can be read. */
