@@ -1,0 +1,199 @@
+// After webhooks that were lost, repeated, late and out of order, one run makes our books Stripe's.
+import type Stripe from "stripe";
+import { beforeAll, expect, test } from "vitest";
+import { keys } from "../support/database.ts";
+import {
+  balanceAtStripe,
+  runScheduled,
+  signUpWithdrawer,
+  stripeClient,
+  sweepAll,
+  topUp,
+  withdraw,
+} from "../support/payments.ts";
+import { seed } from "../support/scale.ts";
+import type { TestStack } from "../support/stack.ts";
+import { call, signUp, testStack } from "../support/stack.ts";
+import { control } from "../support/stripe.ts";
+import { houseBalance } from "../support/wallets.ts";
+
+let stack: TestStack;
+let stripe: Stripe;
+beforeAll(async () => {
+  stack = await testStack({ STRIPE_TIMEOUT_MS: "1000" });
+  await stack.superuser`delete from cron.job`;
+  stripe = stripeClient(stack);
+  await control(stack, "POST /settings", { settle_after_ms: null });
+  await control(stack, "POST /webhooks", { concurrency: 6, shuffle: true, retry: { firstMs: 50 } });
+});
+
+const flush = () => control(stack, "POST /webhooks/flush", { hurry: true });
+
+async function reconcileAll() {
+  const lost = await runScheduled(stack, "/reconcile");
+  // Twice: a withdrawal that is found to have failed is fetched back by the next.
+  for (let time = 0; time < 2; time++) await sweepAll(stack);
+  return lost;
+}
+
+/** A top-up by Checkout or by PaymentIntent, and what its customer and Stripe then do. */
+async function tell(method: "checkout" | "payment_intent", acts: string[]): Promise<string> {
+  const person = await signUp(stack);
+  const { status, body } = await topUp(stack, person, { amount_cents: 1_000, method });
+  expect(status, JSON.stringify(body)).toBe(201);
+  const [{ made }] = await stack.sql`
+    select provider_txn_id as made from public.wallet_topups where id = ${body.topup.id}`;
+  const intent = async () =>
+    method === "payment_intent"
+      ? made
+      : (await stripe.checkout.sessions.retrieve(made)).payment_intent as string;
+  let refund = "";
+  let dispute = "";
+  const acting: Record<string, () => Promise<unknown>> = {
+    pay: () =>
+      method === "checkout"
+        ? control(stack, `POST /sessions/${made}/pay`, {})
+        : control(stack, `POST /payment_intents/${made}/succeed`),
+    "pay later": () => control(stack, `POST /sessions/${made}/pay`, { later: true }),
+    settle: async () => control(stack, `POST /payment_intents/${await intent()}/succeed`),
+    fail: async () => control(stack, `POST /payment_intents/${await intent()}/fail`, {}),
+    expire: () => control(stack, `POST /sessions/${made}/expire`),
+    cancel: () => stripe.paymentIntents.cancel(made),
+    refund: async () => ({ id: refund } = await stripe.refunds.create({
+      payment_intent: await intent(),
+    })),
+    "refund a part": async () =>
+      await stripe.refunds.create({ payment_intent: await intent(), amount: 300 }),
+    "fail the refund": () => control(stack, `POST /refunds/${refund}/fail`),
+    dispute: async () => {
+      ({ id: dispute } = await control(stack, `POST /charges/${await intent()}/dispute`, {}));
+    },
+    win: () => control(stack, `POST /disputes/${dispute}/win`),
+    lose: () => control(stack, `POST /disputes/${dispute}/lose`),
+  };
+  for (const act of acts) await acting[act]();
+  return body.topup.id;
+}
+
+const CROWD: ["checkout" | "payment_intent", string, ...string[]][] = [
+  ["checkout", "COMPLETED", "pay"],
+  ["checkout", "COMPLETED", "pay", "refund"],
+  ["checkout", "COMPLETED", "pay", "refund a part", "refund a part"],
+  ["checkout", "COMPLETED", "pay", "refund a part", "dispute", "lose"],
+  ["checkout", "COMPLETED", "pay later", "settle", "dispute", "win"],
+  ["checkout", "FAILED", "pay later", "fail"],
+  ["checkout", "PROCESSING", "pay later"],
+  ["checkout", "CANCELLED", "expire"],
+  ["checkout", "PROCESSING"],
+  ["payment_intent", "COMPLETED", "pay"],
+  ["payment_intent", "COMPLETED", "fail", "fail", "pay"],
+  ["payment_intent", "COMPLETED", "pay", "refund", "fail the refund"],
+  ["payment_intent", "COMPLETED", "pay", "refund", "fail the refund", "refund a part"],
+  ["payment_intent", "COMPLETED", "pay", "dispute"],
+  ["payment_intent", "COMPLETED", "pay", "dispute", "lose"],
+  ["payment_intent", "FAILED", "fail"],
+  ["payment_intent", "CANCELLED", "fail", "cancel"],
+  ["payment_intent", "PROCESSING"],
+];
+const BANKS: [string, ...string[]][] = [
+  ["COMPLETED", "pay"],
+  ["COMPLETED", "send", "pay"],
+  ["FAILED", "fail"],
+  ["FAILED", "pay", "fail"],
+  ["FAILED", "cancel"],
+  ["PROCESSING"],
+];
+
+async function sendToBank(acts: string[]): Promise<string> {
+  const person = await signUpWithdrawer(stack, 2_000);
+  const { body } = await withdraw(stack, person, 1_500);
+  const { data: [payout] } = await stripe.payouts.list({}, { stripeAccount: person.account });
+  for (const act of acts) await control(stack, `POST /payouts/${payout.id}/${act}`);
+  return body.withdrawal.id;
+}
+
+const statuses = async (table: string, ids: string[]) => {
+  const rows = await stack.sql`select id, status from ${stack.sql(`public.${table}`)}`;
+  return ids.map((id) => rows.find((row) => row.id === id)!.status);
+};
+
+test(`a crowd whose webhooks were lost, repeated, late and shuffled ends as Stripe says (SEED=${seed})`, async () => {
+  const before = await balanceAtStripe(stack);
+  await control(stack, "POST /webhooks/chaos", {
+    seed,
+    drop: 0.2,
+    duplicate: 0.3,
+    fresh_ids: 0.5,
+    delay: 0.3,
+    max_delay_ms: 200,
+  });
+  const topups = await Promise.all(CROWD.map(([method, _, ...acts]) => tell(method, acts)));
+  const withdrawals = await Promise.all(BANKS.map(([_, ...acts]) => sendToBank(acts)));
+  await control(stack, "POST /webhooks/chaos", { drop: 1, duplicate: 0, delay: 0 });
+  expect(await flush()).toMatchObject({ done: true });
+
+  await reconcileAll();
+  expect(await statuses("wallet_topups", topups)).toEqual(CROWD.map(([_, status]) => status));
+  expect(await statuses("wallet_withdrawals", withdrawals)).toEqual(
+    BANKS.map(([status]) => status),
+  );
+  expect(await stack.sql`select sum(taken_cents)::int as taken from app.card_payments`)
+    .toEqual([{ taken: 1_000 + 600 + 1_000 + 0 + 300 + 1_000 + 1_000 }]);
+  expect(await houseBalance(stack, "STRIPE_CLEARING")).toBe(before - await balanceAtStripe(stack));
+  // What is on its way: the one payout that the bank has not answered.
+  expect(await houseBalance(stack, "WITHDRAWALS")).toBe(-1_500);
+  expect(await stack.sql`select * from app.check_invariants()`).toEqual([]);
+  expect(await stack.sql`select id from app.stripe_events where outcome = 'quarantined'`).toEqual(
+    [],
+  );
+
+  const entries = () => stack.sql`select max(id) from public.wallet_ledger`;
+  const [told] = await entries();
+  expect(await reconcileAll()).toMatchObject({ events: { applied: 0 }, objects: { applied: 0 } });
+  expect(await entries()).toEqual([told]);
+});
+
+test("a payout that the bank sends back after it was paid is found though nobody was told", async () => {
+  const before = await balanceAtStripe(stack);
+  await control(stack, "POST /webhooks/chaos", { drop: 0, duplicate: 0, delay: 0 });
+  await control(stack, "POST /webhooks/rules", { kind: "drop", type: "payout.failed" });
+  const id = await sendToBank(["pay"]);
+  await flush();
+  expect(await statuses("wallet_withdrawals", [id])).toEqual(["COMPLETED"]);
+  const { events } = await control(stack, "GET /events?type=payout.paid");
+  await control(stack, `POST /payouts/${events.at(-1).data.object.id}/fail`);
+  await flush();
+  await reconcileAll();
+  expect(await statuses("wallet_withdrawals", [id])).toEqual(["FAILED"]);
+  expect(await balanceAtStripe(stack)).toBe(before);
+  expect(await stack.sql`select * from app.check_invariants()`).toEqual([]);
+});
+
+test("a payment is found though all its events were taken in and lost", async () => {
+  await control(stack, "POST /webhooks/chaos", { drop: 1, duplicate: 0, delay: 0 });
+  const id = await tell("checkout", ["pay", "refund a part", "dispute"]);
+  const { events } = await control(stack, "GET /events");
+  await stack.sql`insert into app.stripe_events (id, type, object, created_at, outcome)
+    select id, 'forgotten', '{}', now(), 'ignored' from unnest(${
+    events.map((event: { id: string }) => event.id)
+  }::text[]) id on conflict do nothing`;
+  expect(await runScheduled(stack, "/reconcile")).toMatchObject({ events: { applied: 0 } });
+  expect(await statuses("wallet_topups", [id])).toEqual(["COMPLETED"]);
+  expect(
+    await stack.sql`select taken_cents::int from app.card_payments join public.wallet_topups t
+    using (intent_id) where t.id = ${id}`,
+  ).toEqual([{ taken_cents: 1_000 }]);
+});
+
+test("only the scheduler may reconcile and sweep", async () => {
+  const { token } = await signUp(stack, { roles: ["admin"] });
+  for (const path of ["/reconcile", "/reconcile/sweep"]) {
+    for (const wrong of [undefined, token, "wrong", `${keys.scheduler_secret}x`, keys.secret_key]) {
+      const answer = await call(stack, "POST", path, { token: wrong });
+      expect(answer, path).toMatchObject({
+        status: 401,
+        body: { error: { code: "not_authenticated" } },
+      });
+    }
+  }
+});
