@@ -144,15 +144,19 @@ create table app.state_changes (
 comment on table app.state_changes is
   'For each table with a status: the changes that are legal. What is not here is refused.';
 
--- Attached to each table with a status, for updates that change it. Raises state_change_refused.
+-- Attached to each table with a status (or what the argument names), for updates that change it.
+-- Raises state_change_refused.
 create function app.enforce_state_change() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_column text := coalesce(tg_argv[0], 'status');
+  v_from text := to_jsonb(old) ->> v_column;
+  v_to text := to_jsonb(new) ->> v_column;
 begin
   if not exists (
-    select from app.state_changes
-    where subject = tg_table_name and from_state = old.status::text and to_state = new.status::text
+    select from app.state_changes where subject = tg_table_name and from_state = v_from and to_state = v_to
   ) then
-    perform app.fail('state_change_refused', jsonb_build_object('from', old.status, 'to', new.status));
+    perform app.fail('state_change_refused', jsonb_build_object('from', v_from, 'to', v_to));
   end if;
   return new;
 end

@@ -34,6 +34,12 @@ language sql volatile set search_path = '' as $$
     else p_limit.amount_cents end
 $$;
 
+-- How far back a period looks from now.
+create function app.length_of(p_period public.limit_period) returns interval
+language sql immutable set search_path = '' as $$
+  select case p_period when 'day' then interval '24 hours' when 'week' then interval '7 days' else interval '30 days' end
+$$;
+
 -- Sets one of the caller's limits: a first or a lower one at once, a higher one after the delay.
 -- Locks the row of that limit. Raises not_authenticated, rate_limited, request_invalid.
 create function app.set_play_limit(

@@ -12,6 +12,8 @@ create type public.account_kind as enum (
   'RECEIVABLE',      -- what a person owes us, below zero
   'STRIPE_CLEARING', -- what Stripe keeps for us, below zero
   'WITHDRAWALS',     -- what is under way from Stripe to a person's bank, below zero
+  'RAFFLE_ESCROW',   -- what a raffle's tickets brought in: it leaves as refunds or by settlement
+  'REFUNDS_DUE',     -- card money that goes back to its card
   'REVENUE',
   'ADJUSTMENT'
 );
@@ -29,6 +31,8 @@ create table public.wallet_accounts (
   id bigint generated always as identity primary key,
   kind public.account_kind not null,
   user_id uuid references public.profiles (id),
+  -- Refers to a raffle; no foreign key, which comes before it.
+  raffle_id uuid,
   currency char(3) not null references public.currencies (code),
   balance_cents bigint,
   held_cents bigint,
@@ -38,8 +42,9 @@ create table public.wallet_accounts (
     case when suspended_reason is null and coalesce(debt_cents, 0) = 0
       then 'ACTIVE'::public.wallet_status else 'SUSPENDED'::public.wallet_status end) stored,
   created_at timestamptz not null default now(),
-  constraint wallet_accounts_once unique nulls not distinct (user_id, currency, kind),
-  constraint wallet_accounts_owner check ((kind in ('USER', 'RECEIVABLE')) = (user_id is not null)),
+  constraint wallet_accounts_once unique nulls not distinct (user_id, raffle_id, currency, kind),
+  constraint wallet_accounts_owner check (
+    (kind in ('USER', 'RECEIVABLE')) = (user_id is not null) and (kind = 'RAFFLE_ESCROW') = (raffle_id is not null)),
   -- House accounts keep no balance: it would be a row that everybody queues on.
   constraint wallet_accounts_cache check (case kind
     when 'USER' then num_nulls(balance_cents, held_cents, debt_cents) = 0
@@ -60,22 +65,25 @@ alter table public.wallet_accounts enable row level security;
 
 -- The account of that kind, made if it is not there; of two that make it at once, both get the same.
 -- A user's new account is suspended if the user's others are.
-create function app.account_of(p_kind public.account_kind, p_currency text, p_user_id uuid default null)
-returns bigint
+create function app.account_of(
+  p_kind public.account_kind, p_currency text, p_user_id uuid default null, p_raffle_id uuid default null
+) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   v_id bigint;
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
   select id into v_id from public.wallet_accounts
-  where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
+    and currency = p_currency and kind = p_kind;
   if v_id is null then
-    insert into public.wallet_accounts (kind, user_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
-    select p_kind, p_user_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
+    insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
+    select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
     on conflict on constraint wallet_accounts_once do nothing;
     select id into strict v_id from public.wallet_accounts
-    where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+    where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
+      and currency = p_currency and kind = p_kind;
   end if;
   return v_id;
 end
@@ -98,6 +106,8 @@ create table public.wallet_ledger (
   reason public.ledger_reason not null,
   topup_id uuid,
   withdrawal_id uuid,
+  purchase_id uuid,
+  raffle_id uuid,
   external_id text,
   note text,
   reverses_id bigint unique references public.wallet_ledger (id),
@@ -138,6 +148,8 @@ create function app.post_transaction(
   p_postings app.posting[],
   p_topup_id uuid default null,
   p_withdrawal_id uuid default null,
+  p_purchase_id uuid default null,
+  p_raffle_id uuid default null,
   p_external_id text default null,
   p_note text default null,
   p_reverses bigint[] default null,
@@ -172,17 +184,56 @@ begin
 
   insert into public.wallet_ledger (
     transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-    topup_id, withdrawal_id, external_id, note, reverses_id)
+    topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
   select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
     case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
     abs(p.amount_cents), a.currency, p_reason,
-    p_topup_id, p_withdrawal_id, p_external_id, p_note, p_reverses[p.ordinality]
+    p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
   from unnest(p_postings) with ordinality as p
   join public.wallet_accounts a on a.id = p.account_id
   order by p.ordinality;
 
   perform app.collect_debts(p_postings);
   return v_transaction_id;
+end
+$$;
+
+create type app.payout_item as (account_id bigint, amount_cents bigint, purchase_id uuid);
+comment on type app.payout_item is 'What one account of the house pays to one wallet.';
+
+-- Writes many transactions at once: from one account of the house to many wallets, one transaction for
+-- each item. For refunds and prizes of whole raffles. Locks the wallets in the order of their ids.
+-- The other writer of the ledger; called by functions of app.
+create function app.post_payouts(
+  p_reason public.ledger_reason, p_from_account_id bigint, p_items app.payout_item[], p_raffle_id uuid
+) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (select from unnest(p_items) where amount_cents is null or amount_cents <= 0)
+    or exists (select from public.wallet_accounts where id = p_from_account_id and kind = 'USER')
+  then
+    raise exception 'app.post_payouts: pays amounts above zero, and not from a wallet';
+  end if;
+  perform from public.wallet_accounts where id in (select account_id from unnest(p_items)) order by id for no key update;
+  update public.wallet_accounts a set balance_cents = balance_cents + i.amount_cents
+  from (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_items) group by account_id) i
+  where a.id = i.account_id and a.kind = 'USER';
+
+  with items as (
+    select nextval('app.ledger_transactions') as transaction_id, i.*, a.user_id, a.currency
+    from unnest(p_items) i join public.wallet_accounts a on a.id = i.account_id and a.kind = 'USER'
+    join public.wallet_accounts f on f.id = p_from_account_id and f.currency = a.currency
+  )
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+  select transaction_id, side.account_id, side.user_id, side.direction, amount_cents, currency, p_reason, purchase_id, p_raffle_id
+  from items, lateral (values
+    (p_from_account_id, null, 'DEBIT'::public.entry_direction),
+    (items.account_id, items.user_id, 'CREDIT')) as side (account_id, user_id, direction);
+  if not found and cardinality(p_items) > 0 then
+    raise exception 'app.post_payouts: the accounts are not what they should be';
+  end if;
+  perform app.collect_debts(array(select (account_id, amount_cents)::app.posting from unnest(p_items)));
 end
 $$;
 
@@ -231,6 +282,8 @@ begin
       from unnest(v_entries) with ordinality e order by e.ordinality),
     p_topup_id => v_entries[1].topup_id,
     p_withdrawal_id => v_entries[1].withdrawal_id,
+    p_purchase_id => v_entries[1].purchase_id,
+    p_raffle_id => v_entries[1].raffle_id,
     p_external_id => v_entries[1].external_id,
     p_note => coalesce(p_note, v_entries[1].note),
     p_reverses => array(select id from unnest(v_entries) with ordinality e order by e.ordinality),

@@ -167,6 +167,12 @@ declare
   v_wallet bigint;
 begin
   select * into strict v_account from public.wallet_accounts where id = p_account_id for no key update;
+  if v_account.kind <> 'USER' then
+    perform app.post_transaction(p_reason, array[
+      (p_account_id, -p_amount_cents), (app.account_of('STRIPE_CLEARING', v_account.currency), p_amount_cents)
+    ]::app.posting[], p_external_id => p_external_id);
+    return;
+  end if;
   v_debt := case when p_amount_cents > 0
     then greatest(p_amount_cents - (v_account.balance_cents - v_account.held_cents), 0)
     else greatest(p_amount_cents, -v_account.debt_cents) end;

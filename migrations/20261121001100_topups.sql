@@ -162,8 +162,7 @@ begin
   join public.play_limits l on l.user_id = a.user_id and l.currency = a.currency and l.kind = 'deposit'
   left join public.wallet_topups t on t.account_id = a.id
     and t.status in ('CREATED', 'PROCESSING', 'COMPLETED')
-    and t.created_at > app.clock() - case l.period
-      when 'day' then interval '24 hours' when 'week' then interval '7 days' else interval '30 days' end
+    and t.created_at > app.clock() - app.length_of(l.period)
   where a.id = p_account_id
   group by l.user_id, l.kind, l.period, l.currency
   having coalesce(sum(t.amount_cents), 0) + p_amount_cents > app.limit_in_force(l)

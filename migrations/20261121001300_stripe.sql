@@ -72,6 +72,23 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 
+-- Why a payment that is said to have succeeded has not, or null.
+create function app.unpaid_reason(p_intent jsonb, p_type text) returns text
+language sql immutable set search_path = '' as $$
+  select 'not paid in full'
+  where p_type = 'payment_intent.succeeded' and p_intent ->> 'status' is distinct from 'succeeded'
+    or p_intent ->> 'status' = 'succeeded'
+      and coalesce(p_intent -> 'amount_received', p_intent -> 'amount') <> p_intent -> 'amount'
+$$;
+
+-- Why a card was declined, or null if none was.
+create function app.decline_code(p_intent jsonb, p_type text) returns text
+language sql immutable set search_path = '' as $$
+  select coalesce(p_intent -> 'last_payment_error' ->> 'decline_code', p_intent -> 'last_payment_error' ->> 'code', 'payment_failed')
+  where p_intent ->> 'status' <> 'succeeded' and (p_type = 'payment_intent.payment_failed'
+    or p_intent ->> 'status' = 'requires_payment_method' and p_intent -> 'last_payment_error' ->> 'code' is not null)
+$$;
+
 -- An id in the metadata that we set, if it is one.
 create function app.metadata_id(p_object jsonb, p_name text) returns uuid
 language sql immutable set search_path = '' as $$
@@ -135,7 +152,20 @@ begin
 end
 $$;
 
+-- A payment belongs to a purchase or to a top-up: the ids say to which.
 create function app.apply_payment_intent(p_intent jsonb, p_type text) returns app.event_outcome
+language plpgsql security definer set search_path = '' as $$
+begin
+  if p_intent -> 'metadata' ? 'purchase_id'
+    or exists (select from public.purchases where provider_txn_id = p_intent ->> 'id')
+  then
+    return app.apply_purchase_intent(p_intent, p_type);
+  end if;
+  return app.apply_topup_intent(p_intent, p_type);
+end
+$$;
+
+create function app.apply_topup_intent(p_intent jsonb, p_type text) returns app.event_outcome
 language plpgsql security definer set search_path = '' as $$
 declare
   v_topup public.wallet_topups := app.topup_of(p_intent);
@@ -146,11 +176,7 @@ begin
   if v_topup.id is null then
     return case when v_status = 'succeeded' then app.quarantine(p_intent, 'not ours') else 'ignored' end;
   end if;
-  if v_reason is null and (p_type = 'payment_intent.succeeded' and v_status is distinct from 'succeeded'
-    or v_status = 'succeeded' and coalesce(p_intent -> 'amount_received', p_intent -> 'amount') <> p_intent -> 'amount')
-  then
-    v_reason := 'not paid in full';
-  end if;
+  v_reason := coalesce(v_reason, app.unpaid_reason(p_intent, p_type));
   if v_reason is not null then
     return app.quarantine(p_intent, v_reason);
   end if;
@@ -166,11 +192,8 @@ begin
   if v_status = 'canceled' then
     return app.news(app.end_topup(v_topup, 'CANCELLED', coalesce(p_intent ->> 'cancellation_reason', 'canceled')));
   end if;
-  if v_status <> 'succeeded' and (p_type = 'payment_intent.payment_failed'
-    or v_status = 'requires_payment_method' and p_intent -> 'last_payment_error' ->> 'code' is not null)
-  then
-    return app.news(app.end_topup(v_topup, 'FAILED', coalesce(
-      p_intent -> 'last_payment_error' ->> 'decline_code', p_intent -> 'last_payment_error' ->> 'code', 'payment_failed')));
+  if app.decline_code(p_intent, p_type) is not null then
+    return app.news(app.end_topup(v_topup, 'FAILED', app.decline_code(p_intent, p_type)));
   end if;
   return 'duplicate';
 end
@@ -188,6 +211,16 @@ language sql security definer set search_path = '' as $$
   select pg_advisory_xact_lock(hashtextextended('payment ' || p_intent_id, 0))
 $$;
 
+-- Remembers card money, for whatever Stripe may take back of it, and from whom.
+create function app.record_card_payment(
+  p_intent_id text, p_account_id bigint, p_amount_cents bigint, p_currency text, p_object jsonb
+) returns void
+language sql security definer set search_path = '' as $$
+  select app.lock_payment(p_intent_id);
+  insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
+  values (p_intent_id, p_account_id, p_amount_cents, p_currency, (p_object ->> 'livemode')::boolean)
+$$;
+
 -- The money of a top-up has come: credits it, and takes back what refunds and disputes already have.
 create function app.receive_topup(p_topup public.wallet_topups, p_intent_id text, p_object jsonb) returns app.event_outcome
 language plpgsql security definer set search_path = '' as $$
@@ -195,9 +228,7 @@ begin
   if p_intent_id is null or p_intent_id is distinct from coalesce(p_topup.intent_id, p_intent_id) then
     return app.quarantine(p_object, 'another payment');
   end if;
-  perform app.lock_payment(p_intent_id);
-  insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
-  values (p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, (p_object ->> 'livemode')::boolean);
+  perform app.record_card_payment(p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, p_object);
   perform app.complete_topup(p_topup, p_intent_id);
   perform app.apply_quarantined(p_intent_id);
   return 'applied';
@@ -514,8 +545,8 @@ $$;
 
 -- The top-ups and withdrawals that are due to be looked at, each handed to one caller for a while, longer
 -- each time. Skipping what others hold is right here: they are looking at it.
--- Called by `reconcile` as service_role.
-create function app.claim_unfinished(p_max integer) returns jsonb
+-- Called by app.claim_unfinished(), which adds what later chapters know.
+create function app.claim_unfinished_money(p_max integer) returns jsonb
 language sql security definer set search_path = '' as $$
   with topups as (
     update public.wallet_topups set

@@ -45,6 +45,60 @@ language sql stable security definer set search_path = '' as $$
   select 2, 'no balance is negative, and none is held twice', id::text
   from public.wallet_accounts where balance_cents < held_cents or held_cents < 0
 
+  -- 3: a raffle's tickets are its counters, unique and within range
+  union all
+  select 3, 'lanes cover the seats of their raffle, once', r.id::text
+  from public.raffles r left join app.raffle_lanes l on l.raffle_id = r.id
+  where r.published_at is not null
+  group by r.id
+  having coalesce(sum(l.end_num - l.start_num + 1), 0) <> r.tickets_required
+    or min(l.start_num) <> 1 or max(l.end_num) <> r.tickets_required
+  union all
+  select 3, 'what a lane counts as taken is in purchases', r.id::text
+  from public.raffles r
+  where r.state <> 'CANCELLED' and app.count_taken(r.id) <> (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status in ('PENDING', 'CONFIRMED'))
+  union all
+  select 3, 'what a lane counts as unpaid is pending', r.id::text
+  from public.raffles r
+  where r.state <> 'CANCELLED' and (select coalesce(sum(unpaid), 0) from app.raffle_lanes where raffle_id = r.id) <> (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'PENDING')
+  union all
+  select 3, 'what came back is in the gaps', l.raffle_id || ' ' || l.lane_no
+  from app.raffle_lanes l left join app.raffle_gaps g using (raffle_id, lane_no)
+  group by l.raffle_id, l.lane_no having l.returned <> coalesce(sum(g.end_num - g.start_num + 1), 0)
+  union all
+  select 3, 'numbers are within the raffle''s range', t.raffle_id || ' ' || t.ticket_num
+  from public.tickets t join public.raffles r on r.id = t.raffle_id
+  where t.ticket_num - app.first_number(r) not between 0 and r.tickets_required - 1
+  union all
+  select 3, 'a raffle is FULL when its last seat is paid, and not before', r.id::text
+  from public.raffles r
+  where r.state in ('OPEN', 'FULL') and (r.state = 'FULL') <> (r.tickets_required = (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED'))
+
+  -- 4: escrow is what confirmed purchases paid
+  union all
+  select 4, 'escrow is what confirmed purchases paid', r.id::text
+  from public.raffles r
+  left join public.wallet_accounts a on a.raffle_id = r.id and a.kind = 'RAFFLE_ESCROW'
+  left join signed l on l.account_id = a.id
+  where r.state not in ('DRAWN', 'SETTLED')
+  group by r.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
+
+  -- 5: every confirmed purchase has its tickets, or its seats to redeem them
+  union all
+  select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
+  from public.purchases p
+  left join lateral (select count(*) as tickets from public.tickets where purchase_id = p.id) t on true
+  left join lateral (select coalesce(sum(end_num - start_num + 1), 0) as seats from app.reservations where purchase_id = p.id) s on true
+  where case
+    when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0
+    when p.status in ('PENDING', 'CONFIRMED') then t.tickets <> 0 or s.seats <> p.quantity
+    else s.seats <> 0 end
+
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
   select 7, 'a top-up has one credit if it is completed, else none', t.id::text
@@ -75,8 +129,9 @@ language sql stable security definer set search_path = '' as $$
   union all
   select 7, 'what Stripe took back is posted', p.intent_id
   from app.card_payments p
-  where not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
-    or p.taken_cents < 0
+  where p.taken_cents < 0
+    or not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
+      and not exists (select from public.purchases b where b.provider_txn_id = p.intent_id and b.status in ('CONFIRMED', 'REFUNDED'))
 $$;
 
 -- Tells the operators of every violation. Run by the clock.

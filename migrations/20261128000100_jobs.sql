@@ -48,6 +48,9 @@ begin
   if to_regproc('cron.schedule') is not null then
     perform cron.schedule('purge', '17 * * * *', 'select app.purge()');
     perform cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()');
+    perform cron.schedule('expire-purchases', '10 seconds', 'select app.expire_purchases()');
+    perform cron.schedule('refund-cancelled', '10 seconds', 'select app.refund_cancelled()');
+    perform cron.schedule('refresh-popular', '*/2 * * * *', 'select app.refresh_popular()');
     perform cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invariants()');
     perform cron.schedule('sweep-stripe', '* * * * *', $job$select app.call_function('/reconcile/sweep')$job$);
     perform cron.schedule('reconcile-stripe', '27 * * * *', $job$select app.call_function('/reconcile')$job$);

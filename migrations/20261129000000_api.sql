@@ -93,6 +93,59 @@ create function public.resolve_alert(alert_id bigint) returns void
 language sql set search_path = '' as $$ select app.resolve_alert(alert_id) $$;
 
 
+
+-- Raffles -------------------------------------------------------------------------------------------
+
+create function public.list_raffles(
+  skip integer, page_size integer, state public.raffle_state, category uuid, search text, sort text
+) returns jsonb language sql stable set search_path = '' as $$
+  select app.list_raffles(skip, page_size, state, category, search, sort)
+$$;
+
+create function public.get_raffle(raffle_id uuid) returns jsonb
+language sql stable set search_path = '' as $$ select app.get_raffle(raffle_id) $$;
+
+-- A column that PostgREST computes: select=*,tickets_sold
+create function public.tickets_sold(raffle public.raffles) returns integer
+language sql stable set search_path = '' as $$ select app.count_taken(raffle.id) $$;
+
+create function public.publish_raffle(raffle_id uuid) returns void
+language sql set search_path = '' as $$ select app.publish_raffle(raffle_id) $$;
+
+create function public.cancel_raffle(raffle_id uuid, reason text, dry_run boolean default true) returns jsonb
+language sql set search_path = '' as $$ select app.cancel_raffle(raffle_id, reason, dry_run) $$;
+
+create function public.duplicate_raffle(raffle_id uuid) returns uuid
+language sql set search_path = '' as $$ select app.duplicate_raffle(raffle_id) $$;
+
+create function public.begin_purchase(
+  idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type,
+  payment_method public.payment_method, redeem boolean, ticket_id bigint
+) returns jsonb language sql set search_path = '' as $$
+  select app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
+    jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
+      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id))
+$$;
+
+create function public.get_purchase(purchase_id uuid) returns jsonb
+language sql stable set search_path = '' as $$ select app.get_purchase(purchase_id) $$;
+
+create function public.list_purchases(skip integer, page_size integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.list_purchases(skip, page_size) $$;
+
+create function public.begin_purchase_check(purchase_id uuid) returns jsonb
+language sql set search_path = '' as $$ select app.begin_purchase_check(purchase_id) $$;
+
+create function public.redeem_ticket(idempotency_key text, purchase_id uuid, numbers integer[]) returns jsonb
+language sql set search_path = '' as $$
+  select app.redeem_ticket(idempotency_key, purchase_id, numbers,
+    jsonb_build_object('purchase_id', purchase_id, 'numbers', numbers))
+$$;
+
+create function public.request_card_refund(purchase_id uuid) returns jsonb
+language sql set search_path = '' as $$ select app.request_card_refund(purchase_id) $$;
+
+
 -- What Stripe says: for our own functions only --------------------------------------------------------
 
 create function public.record_customer(user_id uuid, customer_id text) returns text
@@ -136,3 +189,15 @@ language sql set search_path = '' as $$ select app.receive_stripe_event(event) $
 
 create function public.apply_stripe_object(object jsonb, account text) returns text
 language sql set search_path = '' as $$ select app.apply_stripe_object(object, null, account)::text $$;
+
+create function public.record_purchase_payment(purchase_id uuid, idempotency_key text, object jsonb) returns jsonb
+language sql set search_path = '' as $$ select app.record_purchase_payment(purchase_id, idempotency_key, object) $$;
+
+create function public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean) returns void
+language sql set search_path = '' as $$ select app.record_purchase_failure(purchase_id, idempotency_key, code, refused) $$;
+
+create function public.finish_purchase_check(purchase_id uuid) returns void
+language sql set search_path = '' as $$ select app.finish_purchase_check(purchase_id) $$;
+
+create function public.record_card_refund(id uuid, refund_id text) returns void
+language sql set search_path = '' as $$ select app.record_card_refund(id, refund_id) $$;

@@ -40,6 +40,40 @@ create policy "Users read their own withdrawals, operators read all" on public.w
   for select to authenticated
   using (user_id = (select auth.uid()) or (select app.has_role('operator')));
 
+create policy "Everyone reads prizes" on public.prizes for select to anon, authenticated using (true);
+create policy "Everyone reads categories" on public.raffle_categories for select to anon, authenticated using (true);
+create policy "Everyone reads lotteries" on public.lotteries for select to anon, authenticated using (true);
+create policy "Everyone reads published raffles" on public.raffles for select to anon using (published_at is not null);
+create policy "Everyone reads published raffles, operators drafts too" on public.raffles
+  for select to authenticated
+  using (published_at is not null or (select app.has_role('operator')));
+
+create policy "Operators add prizes" on public.prizes
+  for insert to authenticated with check ((select app.has_role('operator')));
+create policy "Operators change prizes" on public.prizes
+  for update to authenticated using ((select app.has_role('operator'))) with check ((select app.has_role('operator')));
+create policy "Operators delete prizes" on public.prizes
+  for delete to authenticated using ((select app.has_role('operator')));
+create policy "Operators add categories" on public.raffle_categories
+  for insert to authenticated with check ((select app.has_role('operator')));
+create policy "Operators change categories" on public.raffle_categories
+  for update to authenticated using ((select app.has_role('operator'))) with check ((select app.has_role('operator')));
+create policy "Operators delete categories" on public.raffle_categories
+  for delete to authenticated using ((select app.has_role('operator')));
+create policy "Operators add raffles" on public.raffles
+  for insert to authenticated with check ((select app.has_role('operator')));
+create policy "Operators change raffles" on public.raffles
+  for update to authenticated using ((select app.has_role('operator'))) with check ((select app.has_role('operator')));
+create policy "Operators delete drafts" on public.raffles
+  for delete to authenticated using ((select app.has_role('operator')));
+
+create policy "Users read their own purchases, operators read all" on public.purchases
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+create policy "Users read their own tickets, operators read all" on public.tickets
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+
 create policy "Operators read alerts" on public.operator_alerts
   for select to authenticated
   using ((select app.has_role('operator')));
@@ -59,7 +93,15 @@ grant usage on schema app to anon;
 grant execute on function app.check_request(), app.fail(text, jsonb), app.report_health() to anon;
 grant execute on function public.report_health() to anon;
 grant select on app.error_codes to anon;
-grant select on public.currencies to anon;
+grant select on public.currencies, public.prizes, public.raffle_categories, public.lotteries, public.raffles to anon;
+grant execute on function
+  public.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
+  public.get_raffle(uuid),
+  public.tickets_sold(public.raffles),
+  app.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
+  app.get_raffle(uuid),
+  app.count_taken(uuid)
+to anon, authenticated, service_role;
 
 
 -- authenticated: whoever is signed in ------------------------------------------------------------
@@ -69,8 +111,22 @@ grant execute on function app.check_request(), app.fail(text, jsonb), app.report
 grant select on app.error_codes to authenticated;
 
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
-  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals
+  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
+  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets
 to authenticated;
+
+grant insert (title, description, value_cents, currency, stock, sponsor, image_urls),
+  update (title, description, value_cents, currency, stock, sponsor, image_urls), delete on public.prizes to authenticated;
+grant insert (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents),
+  update (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents), delete
+on public.raffle_categories to authenticated;
+grant insert (prize_id, category_id, title, description, ticket_price_cents, currency, tickets_required, min_tickets,
+    max_per_user, numbering, winners_count, prize_tiers, draw_method, lottery_id, lottery_draw_date, unsold_rule,
+    opens_at, closes_at, lanes, boost_price_cents, boost_limit, retry_of, retry_price_cents),
+  update (prize_id, category_id, title, description, ticket_price_cents, currency, tickets_required, min_tickets,
+    max_per_user, numbering, winners_count, prize_tiers, draw_method, lottery_id, lottery_draw_date, unsold_rule,
+    opens_at, closes_at, lanes, boost_price_cents, boost_limit, retry_of, retry_price_cents), delete
+on public.raffles to authenticated;
 grant update (display_name, phone, country, birth_date, locale, preferences) on public.profiles to authenticated;
 
 grant execute on function
@@ -98,11 +154,21 @@ grant execute on function
   public.suspend_wallet(uuid, text),
   public.reinstate_wallet(uuid),
   public.adjust_wallet(uuid, text, bigint, text),
-  public.resolve_alert(bigint)
+  public.resolve_alert(bigint),
+  public.publish_raffle(uuid),
+  public.cancel_raffle(uuid, text, boolean),
+  public.duplicate_raffle(uuid),
+  public.begin_purchase(text, uuid, integer, integer[], public.purchase_type, public.payment_method, boolean, bigint),
+  public.get_purchase(uuid),
+  public.list_purchases(integer, integer),
+  public.begin_purchase_check(uuid),
+  public.redeem_ticket(text, uuid, integer[]),
+  public.request_card_refund(uuid)
 to authenticated;
 
 grant execute on function
   app.has_role(public.staff_role),
+  app.are_web_addresses(text[]),
   app.signed_in_user(),
   app.describe_account(),
   app.update_profile(jsonb),
@@ -126,7 +192,16 @@ grant execute on function
   app.suspend_wallet(uuid, text),
   app.reinstate_wallet(uuid),
   app.adjust_wallet(uuid, text, bigint, text),
-  app.resolve_alert(bigint)
+  app.resolve_alert(bigint),
+  app.publish_raffle(uuid),
+  app.cancel_raffle(uuid, text, boolean),
+  app.duplicate_raffle(uuid),
+  app.begin_purchase(text, uuid, integer, integer[], public.purchase_type, public.payment_method, boolean, bigint, jsonb),
+  app.get_purchase(uuid),
+  app.list_purchases(integer, integer),
+  app.begin_purchase_check(uuid),
+  app.redeem_ticket(text, uuid, integer[], jsonb),
+  app.request_card_refund(uuid)
 to authenticated;
 
 
@@ -138,7 +213,8 @@ grant select on app.error_codes to service_role;
 
 -- Reading, for tools that hold the secret key; writing goes through functions for it as for everybody.
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
-  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals
+  public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
+  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets
 to service_role;
 
 grant execute on function
@@ -157,7 +233,11 @@ grant execute on function
   public.recent_destinations(integer),
   public.missing_events(text[]),
   public.receive_stripe_event(jsonb),
-  public.apply_stripe_object(jsonb, text)
+  public.apply_stripe_object(jsonb, text),
+  public.record_purchase_payment(uuid, text, jsonb),
+  public.record_purchase_failure(uuid, text, text, boolean),
+  public.finish_purchase_check(uuid),
+  public.record_card_refund(uuid, text)
 to service_role;
 
 grant execute on function
@@ -175,7 +255,11 @@ grant execute on function
   app.recent_destinations(integer),
   app.missing_events(text[]),
   app.receive_stripe_event(jsonb),
-  app.apply_stripe_object(jsonb, text, text)
+  app.apply_stripe_object(jsonb, text, text),
+  app.record_purchase_payment(uuid, text, jsonb),
+  app.record_purchase_failure(uuid, text, text, boolean),
+  app.finish_purchase_check(uuid),
+  app.record_card_refund(uuid, text)
 to service_role;
 
 

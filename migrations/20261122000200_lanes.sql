@@ -1,0 +1,209 @@
+-- Lanes: the seats of a raffle, in ranges that are sold side by side, so that buyers of one raffle do not
+-- queue on one row. A seat is a position from 1 to tickets_required; which number it stands for depends on
+-- the raffle's numbering. Taking seats locks a lane; whoever changes terms, seals or cancels locks them all.
+
+insert into app.error_codes (code, status) values
+  ('raffle_sold_out', 409),
+  ('raffle_not_open', 409);
+
+create table app.raffle_lanes (
+  raffle_id uuid not null references public.raffles (id),
+  lane_no smallint not null,
+  open boolean not null default true,
+  start_num integer not null,
+  next_num integer not null,
+  end_num integer not null,
+  returned integer not null default 0,
+  unpaid integer not null default 0,
+  primary key (raffle_id, lane_no),
+  constraint raffle_lanes_range check (next_num between start_num and end_num + 1),
+  constraint raffle_lanes_counts check (returned >= 0 and unpaid >= 0 and returned + unpaid <= next_num - start_num)
+) with (fillfactor = 50);
+comment on table app.raffle_lanes is 'The only rows of a raffle that its buyers change.';
+comment on column app.raffle_lanes.open is 'False once sealed or cancelled: here, where every buyer passes.';
+comment on column app.raffle_lanes.next_num is 'The first seat that has never been taken.';
+comment on column app.raffle_lanes.returned is 'Seats below next_num that came back: those in raffle_gaps.';
+comment on column app.raffle_lanes.unpaid is 'Seats that are reserved for payments under way.';
+
+create table app.raffle_gaps (
+  raffle_id uuid not null,
+  lane_no smallint not null,
+  start_num integer not null,
+  end_num integer not null check (end_num >= start_num),
+  primary key (raffle_id, start_num),
+  foreign key (raffle_id, lane_no) references app.raffle_lanes (raffle_id, lane_no)
+);
+comment on table app.raffle_gaps is 'Seats that came back, in ranges. They are sold once a lane has no others.';
+create index raffle_gaps_lane on app.raffle_gaps (raffle_id, lane_no);
+
+create table app.raffle_keys (
+  raffle_id uuid primary key references public.raffles (id),
+  key text not null default encode(extensions.gen_random_bytes(16), 'hex')
+);
+comment on table app.raffle_keys is 'What makes the order of a RANDOM raffle''s numbers unforeseeable.';
+
+create type app.seats as (lane_no smallint, start_num integer, end_num integer);
+comment on type app.seats is 'A range of seats of one lane.';
+
+-- Divides a raffle's seats into lanes; called when it is published, or its terms change before a sale.
+create function app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer) returns void
+language sql security definer set search_path = '' as $$
+  insert into app.raffle_lanes (raffle_id, lane_no, start_num, next_num, end_num)
+  select p_raffle_id, lane, first, first, last
+  from generate_series(1, p_lanes) as lane,
+    lateral (select (lane - 1)::bigint * p_seats / p_lanes + 1 as first, lane::bigint * p_seats / p_lanes as last) as range
+$$;
+
+-- How many lanes help: buyers of a small raffle get consecutive numbers.
+create function app.default_lanes(p_seats integer) returns integer
+language sql immutable set search_path = '' as $$
+  select case when p_seats < 1000 then 1 when p_seats < 10000 then 4 when p_seats < 100000 then 8 else 16 end
+$$;
+
+-- Takes seats; p_unpaid says that they are only reserved. First a lane that nobody else is in, then any
+-- that has enough, waiting for it; only when no lane has enough left, all of them in order: then nothing
+-- is left behind, and "sold out" is said only when it is true.
+-- Locks one lane, or all of the raffle's in their order.
+-- Raises raffle_sold_out, raffle_not_open, raffle_not_found.
+create function app.take_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean) returns app.seats[]
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
+  v_lane smallint;
+  v_first integer;
+begin
+  -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
+  select lane_no into v_lane from (
+    select lane_no from app.raffle_lanes
+    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
+    order by (lane_no + pg_backend_pid()) % 16 offset 0
+  ) enough
+  where pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1;
+
+  for attempt in 1..2 loop
+    if v_lane is not null then
+      update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
+      where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
+      returning next_num - p_quantity into v_first;
+      if found then
+        return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
+      end if;
+    end if;
+    select lane_no into v_lane from app.raffle_lanes
+    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
+    order by random() limit 1;
+    exit when not found;
+  end loop;
+  return app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+end
+$$;
+
+-- Collects seats from wherever there are any. Called by take_seats. Locks all lanes of the raffle in order.
+create function app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean) returns app.seats[]
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_lane app.raffle_lanes;
+  v_gap app.raffle_gaps;
+  v_taken app.seats[] := '{}';
+  v_missing integer := p_quantity;
+  v_take integer;
+  v_free bigint := 0;
+begin
+  for v_lane in
+    select * from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update
+  loop
+    if not v_lane.open then
+      perform app.fail('raffle_not_open');
+    end if;
+    v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
+  end loop;
+  if not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
+    perform app.fail('raffle_not_open');
+  elsif not found then
+    perform app.fail('raffle_not_found');
+  end if;
+  if v_free < p_quantity then
+    perform app.fail('raffle_sold_out', jsonb_build_object('remaining', v_free));
+  end if;
+
+  for v_gap in select * from app.raffle_gaps where raffle_id = p_raffle_id order by start_num loop
+    exit when v_missing = 0;
+    v_take := least(v_missing, v_gap.end_num - v_gap.start_num + 1);
+    v_taken := v_taken || (v_gap.lane_no, v_gap.start_num, v_gap.start_num + v_take - 1)::app.seats;
+    v_missing := v_missing - v_take;
+    delete from app.raffle_gaps where raffle_id = p_raffle_id and start_num = v_gap.start_num;
+    if v_gap.start_num + v_take <= v_gap.end_num then
+      insert into app.raffle_gaps (raffle_id, lane_no, start_num, end_num)
+      values (p_raffle_id, v_gap.lane_no, v_gap.start_num + v_take, v_gap.end_num);
+    end if;
+    update app.raffle_lanes set returned = returned - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    where raffle_id = p_raffle_id and lane_no = v_gap.lane_no;
+  end loop;
+  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and next_num <= end_num order by lane_no loop
+    exit when v_missing = 0;
+    v_take := least(v_missing, v_lane.end_num - v_lane.next_num + 1);
+    v_taken := v_taken || (v_lane.lane_no, v_lane.next_num, v_lane.next_num + v_take - 1)::app.seats;
+    v_missing := v_missing - v_take;
+    update app.raffle_lanes set next_num = next_num + v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+  return v_taken;
+end
+$$;
+
+-- What was reserved has been paid. Locks those lanes in order.
+create function app.pay_seats(p_raffle_id uuid, p_seats app.seats[]) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_lane record;
+begin
+  for v_lane in
+    select lane_no, sum(end_num - start_num + 1)::integer as seats from unnest(p_seats) group by lane_no order by lane_no
+  loop
+    update app.raffle_lanes set unpaid = unpaid - v_lane.seats where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+end
+$$;
+
+-- What was reserved can be sold again. Locks those lanes in order.
+create function app.return_seats(p_raffle_id uuid, p_seats app.seats[]) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_lane record;
+begin
+  for v_lane in
+    select lane_no, sum(end_num - start_num + 1)::integer as seats from unnest(p_seats) group by lane_no order by lane_no
+  loop
+    update app.raffle_lanes set unpaid = unpaid - v_lane.seats, returned = returned + v_lane.seats
+    where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+  insert into app.raffle_gaps (raffle_id, lane_no, start_num, end_num)
+  select p_raffle_id, lane_no, start_num, end_num from unnest(p_seats);
+end
+$$;
+
+-- Seats that are taken, reservations included: what a raffle's page shows as sold.
+create function app.count_taken(p_raffle_id uuid) returns integer
+language sql stable security definer set search_path = '' as $$
+  select coalesce(sum(next_num - start_num - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
+$$;
+
+-- Makes a raffle FULL if its last seat has just been sold and paid. Called by whoever has changed these
+-- lanes, after that. Locks the raffle, which comes after its lanes: of two that sell the last seats of two
+-- lanes, the second one sees what the first one did.
+create function app.fill_if_sold_out(p_raffle_id uuid, p_seats app.seats[]) returns boolean
+language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (select from app.raffle_lanes where raffle_id = p_raffle_id
+    and lane_no in (select lane_no from unnest(p_seats)) and (next_num <= end_num or returned > 0 or unpaid > 0))
+  then
+    return false;
+  end if;
+  perform from public.raffles where id = p_raffle_id for no key update;
+  update public.raffles set state = 'FULL'
+  where id = p_raffle_id and state = 'OPEN' and not exists (
+    select from app.raffle_lanes
+    where raffle_id = p_raffle_id and (next_num <= end_num or returned > 0 or unpaid > 0));
+  return found;
+end
+$$;
