@@ -62,6 +62,34 @@ export type Database = {
         };
         Relationships: [];
       };
+      "lotteries": {
+        Row: {
+          "created_at": string;
+          "description": string;
+          "digits": number;
+          "id": string;
+          "name": string;
+          "results_url": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "description"?: string;
+          "digits": number;
+          "id"?: string;
+          "name": string;
+          "results_url"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "description"?: string;
+          "digits"?: number;
+          "id"?: string;
+          "name"?: string;
+          "results_url"?: string | null;
+        };
+        Relationships: [];
+      };
       "operator_alerts": {
         Row: {
           "created_at": string;
@@ -150,6 +178,54 @@ export type Database = {
           },
         ];
       };
+      "prizes": {
+        Row: {
+          "created_at": string;
+          "currency": string;
+          "description": string;
+          "id": string;
+          "image_urls": (string)[];
+          "sponsor": Json | null;
+          "stock": number;
+          "title": string;
+          "updated_at": string;
+          "value_cents": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "currency"?: string;
+          "description"?: string;
+          "id"?: string;
+          "image_urls"?: (string)[];
+          "sponsor"?: Json | null;
+          "stock"?: number;
+          "title": string;
+          "updated_at"?: string;
+          "value_cents": number;
+        };
+        Update: {
+          "created_at"?: string;
+          "currency"?: string;
+          "description"?: string;
+          "id"?: string;
+          "image_urls"?: (string)[];
+          "sponsor"?: Json | null;
+          "stock"?: number;
+          "title"?: string;
+          "updated_at"?: string;
+          "value_cents"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "prizes_currency_fkey";
+            columns: ["currency"];
+            isOneToOne: false;
+            referencedRelation: "currencies";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       "profiles": {
         Row: {
           "birth_date": string | null;
@@ -199,6 +275,315 @@ export type Database = {
         };
         Relationships: [];
       };
+      "purchases": {
+        Row: {
+          "amount_cents": number;
+          "attempt": number;
+          "check_at": string | null;
+          "checks": number;
+          "confirmed_at": string | null;
+          "created_at": string;
+          "currency": string;
+          "expires_at": string | null;
+          "failure_code": string | null;
+          "id": string;
+          "livemode": boolean | null;
+          "payment_method": Database["public"]["Enums"]["payment_method"];
+          "provider_txn_id": string | null;
+          "quantity": number;
+          "raffle_id": string;
+          "redeem": boolean;
+          "redeemed": boolean;
+          "status": Database["public"]["Enums"]["purchase_status"];
+          "ticket_id": number | null;
+          "type": Database["public"]["Enums"]["purchase_type"];
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "attempt"?: number;
+          "check_at"?: string | null;
+          "checks"?: number;
+          "confirmed_at"?: string | null;
+          "created_at"?: string;
+          "currency": string;
+          "expires_at"?: string | null;
+          "failure_code"?: string | null;
+          "id"?: string;
+          "livemode"?: boolean | null;
+          "payment_method": Database["public"]["Enums"]["payment_method"];
+          "provider_txn_id"?: string | null;
+          "quantity": number;
+          "raffle_id": string;
+          "redeem": boolean;
+          "redeemed"?: boolean;
+          "status": Database["public"]["Enums"]["purchase_status"];
+          "ticket_id"?: number | null;
+          "type": Database["public"]["Enums"]["purchase_type"];
+          "user_id": string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "attempt"?: number;
+          "check_at"?: string | null;
+          "checks"?: number;
+          "confirmed_at"?: string | null;
+          "created_at"?: string;
+          "currency"?: string;
+          "expires_at"?: string | null;
+          "failure_code"?: string | null;
+          "id"?: string;
+          "livemode"?: boolean | null;
+          "payment_method"?: Database["public"]["Enums"]["payment_method"];
+          "provider_txn_id"?: string | null;
+          "quantity"?: number;
+          "raffle_id"?: string;
+          "redeem"?: boolean;
+          "redeemed"?: boolean;
+          "status"?: Database["public"]["Enums"]["purchase_status"];
+          "ticket_id"?: number | null;
+          "type"?: Database["public"]["Enums"]["purchase_type"];
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "purchases_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "raffle_categories": {
+        Row: {
+          "color": string;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "name": string;
+          "prize_fund_cents": number | null;
+          "prize_per_winner_cents": number | null;
+          "rake_bps": number;
+          "ticket_price_cents": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "color"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "name": string;
+          "prize_fund_cents"?: number | null;
+          "prize_per_winner_cents"?: number | null;
+          "rake_bps"?: number;
+          "ticket_price_cents": number;
+          "updated_at"?: string;
+        };
+        Update: {
+          "color"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "name"?: string;
+          "prize_fund_cents"?: number | null;
+          "prize_per_winner_cents"?: number | null;
+          "rake_bps"?: number;
+          "ticket_price_cents"?: number;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "raffle_categories_currency_fkey";
+            columns: ["currency"];
+            isOneToOne: false;
+            referencedRelation: "currencies";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      "raffles": {
+        Row: {
+          "boost_limit": number | null;
+          "boost_price_cents": number | null;
+          "cancel_reason": string | null;
+          "cancelled_at": string | null;
+          "category_id": string | null;
+          "closes_at": string;
+          "created_at": string;
+          "currency": string;
+          "description": string | null;
+          "draw_method": Database["public"]["Enums"]["draw_method"];
+          "id": string;
+          "lanes": number | null;
+          "lottery_draw_date": string | null;
+          "lottery_id": string | null;
+          "max_per_user": number | null;
+          "min_tickets": number;
+          "numbering": Database["public"]["Enums"]["numbering"];
+          "opens_at": string;
+          "prize_fund_cents": number;
+          "prize_id": string;
+          "prize_per_winner_cents": number | null;
+          "prize_tiers": NonNullable<Json>;
+          "prizes_taken": number;
+          "published_at": string | null;
+          "rake_cents": number;
+          "retry_of": string | null;
+          "retry_price_cents": number | null;
+          "state": Database["public"]["Enums"]["raffle_state"];
+          "ticket_price_cents": number;
+          "tickets_required": number;
+          "title": string | null;
+          "unsold_rule": Database["public"]["Enums"]["unsold_rule"] | null;
+          "updated_at": string;
+          "winners_count": number;
+          "tickets_sold": number | null;
+        };
+        ComputedFields: "tickets_sold";
+        Insert: {
+          "boost_limit"?: number | null;
+          "boost_price_cents"?: number | null;
+          "cancel_reason"?: string | null;
+          "cancelled_at"?: string | null;
+          "category_id"?: string | null;
+          "closes_at": string;
+          "created_at"?: string;
+          "currency"?: string;
+          "description"?: string | null;
+          "draw_method"?: Database["public"]["Enums"]["draw_method"];
+          "id"?: string;
+          "lanes"?: number | null;
+          "lottery_draw_date"?: string | null;
+          "lottery_id"?: string | null;
+          "max_per_user"?: number | null;
+          "min_tickets"?: number;
+          "numbering"?: Database["public"]["Enums"]["numbering"];
+          "opens_at"?: string;
+          "prize_fund_cents"?: number;
+          "prize_id": string;
+          "prize_per_winner_cents"?: number | null;
+          "prize_tiers"?: NonNullable<Json>;
+          "prizes_taken"?: number;
+          "published_at"?: string | null;
+          "rake_cents"?: number;
+          "retry_of"?: string | null;
+          "retry_price_cents"?: number | null;
+          "state"?: Database["public"]["Enums"]["raffle_state"];
+          "ticket_price_cents": number;
+          "tickets_required": number;
+          "title"?: string | null;
+          "unsold_rule"?: Database["public"]["Enums"]["unsold_rule"] | null;
+          "updated_at"?: string;
+          "winners_count"?: number;
+        };
+        Update: {
+          "boost_limit"?: number | null;
+          "boost_price_cents"?: number | null;
+          "cancel_reason"?: string | null;
+          "cancelled_at"?: string | null;
+          "category_id"?: string | null;
+          "closes_at"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "description"?: string | null;
+          "draw_method"?: Database["public"]["Enums"]["draw_method"];
+          "id"?: string;
+          "lanes"?: number | null;
+          "lottery_draw_date"?: string | null;
+          "lottery_id"?: string | null;
+          "max_per_user"?: number | null;
+          "min_tickets"?: number;
+          "numbering"?: Database["public"]["Enums"]["numbering"];
+          "opens_at"?: string;
+          "prize_fund_cents"?: number;
+          "prize_id"?: string;
+          "prize_per_winner_cents"?: number | null;
+          "prize_tiers"?: NonNullable<Json>;
+          "prizes_taken"?: number;
+          "published_at"?: string | null;
+          "rake_cents"?: number;
+          "retry_of"?: string | null;
+          "retry_price_cents"?: number | null;
+          "state"?: Database["public"]["Enums"]["raffle_state"];
+          "ticket_price_cents"?: number;
+          "tickets_required"?: number;
+          "title"?: string | null;
+          "unsold_rule"?: Database["public"]["Enums"]["unsold_rule"] | null;
+          "updated_at"?: string;
+          "winners_count"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "raffles_category_id_fkey";
+            columns: ["category_id"];
+            isOneToOne: false;
+            referencedRelation: "raffle_categories";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "raffles_currency_fkey";
+            columns: ["currency"];
+            isOneToOne: false;
+            referencedRelation: "currencies";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "raffles_lottery_id_fkey";
+            columns: ["lottery_id"];
+            isOneToOne: false;
+            referencedRelation: "lotteries";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "raffles_prize_id_fkey";
+            columns: ["prize_id"];
+            isOneToOne: false;
+            referencedRelation: "prizes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "raffles_retry_of_fkey";
+            columns: ["retry_of"];
+            isOneToOne: false;
+            referencedRelation: "raffles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "tickets": {
+        Row: {
+          "created_at": string;
+          "id": number;
+          "purchase_id": string;
+          "raffle_id": string;
+          "ticket_num": number;
+          "user_id": string;
+          "voided_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: never;
+          "purchase_id": string;
+          "raffle_id": string;
+          "ticket_num": number;
+          "user_id": string;
+          "voided_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: never;
+          "purchase_id"?: string;
+          "raffle_id"?: string;
+          "ticket_num"?: number;
+          "user_id"?: string;
+          "voided_at"?: string | null;
+        };
+        Relationships: [];
+      };
       "user_roles": {
         Row: {
           "granted_at": string;
@@ -235,6 +620,7 @@ export type Database = {
           "held_cents": number | null;
           "id": number;
           "kind": Database["public"]["Enums"]["account_kind"];
+          "raffle_id": string | null;
           "status": Database["public"]["Enums"]["wallet_status"];
           "suspended_reason": string | null;
           "user_id": string | null;
@@ -248,6 +634,7 @@ export type Database = {
           "held_cents"?: number | null;
           "id"?: never;
           "kind": Database["public"]["Enums"]["account_kind"];
+          "raffle_id"?: string | null;
           "status"?: never;
           "suspended_reason"?: string | null;
           "user_id"?: string | null;
@@ -260,6 +647,7 @@ export type Database = {
           "held_cents"?: number | null;
           "id"?: never;
           "kind"?: Database["public"]["Enums"]["account_kind"];
+          "raffle_id"?: string | null;
           "status"?: never;
           "suspended_reason"?: string | null;
           "user_id"?: string | null;
@@ -350,6 +738,8 @@ export type Database = {
           "external_id": string | null;
           "id": number;
           "note": string | null;
+          "purchase_id": string | null;
+          "raffle_id": string | null;
           "reason": Database["public"]["Enums"]["ledger_reason"];
           "reverses_id": number | null;
           "status": Database["public"]["Enums"]["entry_status"];
@@ -368,6 +758,8 @@ export type Database = {
           "external_id"?: string | null;
           "id"?: never;
           "note"?: string | null;
+          "purchase_id"?: string | null;
+          "raffle_id"?: string | null;
           "reason": Database["public"]["Enums"]["ledger_reason"];
           "reverses_id"?: number | null;
           "status"?: never;
@@ -385,6 +777,8 @@ export type Database = {
           "external_id"?: string | null;
           "id"?: never;
           "note"?: string | null;
+          "purchase_id"?: string | null;
+          "raffle_id"?: string | null;
           "reason"?: Database["public"]["Enums"]["ledger_reason"];
           "reverses_id"?: number | null;
           "status"?: never;
@@ -673,6 +1067,20 @@ export type Database = {
       };
       "apply_stripe_object": { Args: { "account": string; "object": Json }; Returns: string };
       "begin_admin_claim": { Args: Record<PropertyKey, never>; Returns: string };
+      "begin_purchase": {
+        Args: {
+          "idempotency_key": string;
+          "numbers": (number)[];
+          "payment_method": Database["public"]["Enums"]["payment_method"];
+          "quantity": number;
+          "raffle_id": string;
+          "redeem": boolean;
+          "ticket_id": number;
+          "type": Database["public"]["Enums"]["purchase_type"];
+        };
+        Returns: Json;
+      };
+      "begin_purchase_check": { Args: { "purchase_id": string }; Returns: Json };
       "begin_topup": {
         Args: {
           "amount_cents": number;
@@ -688,15 +1096,23 @@ export type Database = {
         Args: { "amount_cents": number; "currency": string; "idempotency_key": string };
         Returns: Json;
       };
+      "cancel_raffle": {
+        Args: { "dry_run"?: boolean; "raffle_id": string; "reason": string };
+        Returns: Json;
+      };
       "cancel_topup": { Args: { "code": string; "topup_id": string }; Returns: boolean };
       "cancel_withdrawal": { Args: { "withdrawal_id": string }; Returns: boolean };
       "check_session": { Args: Record<PropertyKey, never>; Returns: undefined };
       "claim_payout": { Args: { "withdrawal_id": string }; Returns: Json };
       "claim_transfer": { Args: { "withdrawal_id": string }; Returns: Json };
       "claim_unfinished": { Args: { "max_rows": number }; Returns: Json };
+      "duplicate_raffle": { Args: { "raffle_id": string }; Returns: string };
       "exclude_self": { Args: { "until": string }; Returns: Json };
+      "finish_purchase_check": { Args: { "purchase_id": string }; Returns: undefined };
       "get_account": { Args: Record<PropertyKey, never>; Returns: Json };
       "get_customer": { Args: Record<PropertyKey, never>; Returns: Json };
+      "get_purchase": { Args: { "purchase_id": string }; Returns: Json };
+      "get_raffle": { Args: { "raffle_id": string }; Returns: Json };
       "get_topup": { Args: { "topup_id": string }; Returns: Json };
       "get_withdrawal": { Args: { "withdrawal_id": string }; Returns: Json };
       "grant_admin_claim": { Args: { "claim_id": string }; Returns: undefined };
@@ -704,12 +1120,39 @@ export type Database = {
         Args: { "role": Database["public"]["Enums"]["staff_role"]; "user_id": string };
         Returns: undefined;
       };
+      "list_purchases": { Args: { "page_size": number; "skip": number }; Returns: Json };
+      "list_raffles": {
+        Args: {
+          "category": string;
+          "page_size": number;
+          "search": string;
+          "skip": number;
+          "sort": string;
+          "state": Database["public"]["Enums"]["raffle_state"];
+        };
+        Returns: Json;
+      };
       "list_topups": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "list_withdrawals": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "missing_events": { Args: { "ids": (string)[] }; Returns: (string)[] };
+      "publish_raffle": { Args: { "raffle_id": string }; Returns: undefined };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
       "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
+      "record_card_refund": { Args: { "id": string; "refund_id": string }; Returns: undefined };
       "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
+      "record_purchase_failure": {
+        Args: {
+          "code": string;
+          "idempotency_key": string;
+          "purchase_id": string;
+          "refused": boolean;
+        };
+        Returns: undefined;
+      };
+      "record_purchase_payment": {
+        Args: { "idempotency_key": string; "object": Json; "purchase_id": string };
+        Returns: Json;
+      };
       "record_topup": {
         Args: { "idempotency_key": string; "object": Json; "topup_id": string };
         Returns: Json;
@@ -718,12 +1161,17 @@ export type Database = {
         Args: { "code": string; "idempotency_key": string; "refused": boolean; "topup_id": string };
         Returns: undefined;
       };
+      "redeem_ticket": {
+        Args: { "idempotency_key": string; "numbers": (number)[]; "purchase_id": string };
+        Returns: Json;
+      };
       "refuse_withdrawal": {
         Args: { "code": string; "withdrawal_id": string };
         Returns: undefined;
       };
       "reinstate_wallet": { Args: { "user_id": string }; Returns: undefined };
       "report_health": { Args: Record<PropertyKey, never>; Returns: Json };
+      "request_card_refund": { Args: { "purchase_id": string }; Returns: Json };
       "resolve_alert": { Args: { "alert_id": number }; Returns: undefined };
       "revoke_role": {
         Args: { "role": Database["public"]["Enums"]["staff_role"]; "user_id": string };
@@ -749,6 +1197,15 @@ export type Database = {
       };
       "set_setting": { Args: { "name": string; "value": number }; Returns: undefined };
       "suspend_wallet": { Args: { "reason": string; "user_id": string }; Returns: undefined };
+      "tickets_sold": {
+        Args: {
+          "raffle": Omit<
+            Database["public"]["Tables"]["raffles"]["Row"],
+            Database["public"]["Tables"]["raffles"]["ComputedFields"]
+          >;
+        };
+        Returns: number;
+      };
       "update_account": { Args: { "changes": Json }; Returns: Json };
     };
     Enums: {
@@ -757,9 +1214,12 @@ export type Database = {
         | "RECEIVABLE"
         | "STRIPE_CLEARING"
         | "WITHDRAWALS"
+        | "RAFFLE_ESCROW"
+        | "REFUNDS_DUE"
         | "REVENUE"
         | "ADJUSTMENT";
       "account_status": "ACTIVE" | "SUSPENDED" | "DEACTIVATED";
+      "draw_method": "BEACON" | "LOTTERY";
       "entry_direction": "DEBIT" | "CREDIT";
       "entry_status": "POSTED" | "REVERSAL";
       "hold_status": "ACTIVE" | "CAPTURED" | "RELEASED";
@@ -777,9 +1237,15 @@ export type Database = {
         | "DEBT";
       "limit_kind": "spend" | "deposit";
       "limit_period": "day" | "week" | "month";
+      "numbering": "SEQUENTIAL" | "PICK" | "RANDOM";
       "payment_form": "checkout" | "payment_intent";
+      "payment_method": "wallet" | "card";
       "payment_status": "CREATED" | "PROCESSING" | "COMPLETED" | "FAILED" | "CANCELLED";
+      "purchase_status": "PENDING" | "CONFIRMED" | "FAILED" | "EXPIRED" | "REFUNDED";
+      "purchase_type": "ENTRY" | "BOOST" | "RETRY";
+      "raffle_state": "DRAFT" | "OPEN" | "FULL" | "CLOSED" | "DRAWN" | "SETTLED" | "CANCELLED";
       "staff_role": "operator" | "admin";
+      "unsold_rule": "NEXT_DRAW" | "REFUND" | "HOUSE";
       "wallet_status": "ACTIVE" | "SUSPENDED";
     };
     CompositeTypes: {
@@ -897,10 +1363,13 @@ export const Constants = {
         "RECEIVABLE",
         "STRIPE_CLEARING",
         "WITHDRAWALS",
+        "RAFFLE_ESCROW",
+        "REFUNDS_DUE",
         "REVENUE",
         "ADJUSTMENT",
       ],
       "account_status": ["ACTIVE", "SUSPENDED", "DEACTIVATED"],
+      "draw_method": ["BEACON", "LOTTERY"],
       "entry_direction": ["DEBIT", "CREDIT"],
       "entry_status": ["POSTED", "REVERSAL"],
       "hold_status": ["ACTIVE", "CAPTURED", "RELEASED"],
@@ -919,9 +1388,15 @@ export const Constants = {
       ],
       "limit_kind": ["spend", "deposit"],
       "limit_period": ["day", "week", "month"],
+      "numbering": ["SEQUENTIAL", "PICK", "RANDOM"],
       "payment_form": ["checkout", "payment_intent"],
+      "payment_method": ["wallet", "card"],
       "payment_status": ["CREATED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"],
+      "purchase_status": ["PENDING", "CONFIRMED", "FAILED", "EXPIRED", "REFUNDED"],
+      "purchase_type": ["ENTRY", "BOOST", "RETRY"],
+      "raffle_state": ["DRAFT", "OPEN", "FULL", "CLOSED", "DRAWN", "SETTLED", "CANCELLED"],
       "staff_role": ["operator", "admin"],
+      "unsold_rule": ["NEXT_DRAW", "REFUND", "HOUSE"],
       "wallet_status": ["ACTIVE", "SUSPENDED"],
     },
   },

@@ -2,6 +2,7 @@
 import type Stripe from "stripe";
 import { env } from "./env.ts";
 import { ApiError } from "./errors.ts";
+import { invalid } from "./request.ts";
 
 let client: Promise<Stripe> | undefined;
 
@@ -65,4 +66,27 @@ export async function find<T>(question: (stripe: Stripe) => Promise<T>): Promise
     if (readFailure(error).code === "resource_missing") return null;
     throw new ApiError("payment_provider_unavailable", undefined, { cause: error });
   }
+}
+
+const FIELDS: Record<string, string> = {
+  currency: "currency",
+  payment_method: "payment_method",
+  amount: "amount_cents",
+};
+
+/** A failure to get a payment made, for the row that waits for it and for whoever asked. */
+export function explainFailure(
+  error: unknown,
+): { code: string; refused: boolean; failure: Error } {
+  if (error instanceof ApiError) return { code: error.code, refused: false, failure: error };
+  const { outcome, kept: refused, code, param = "" } = readFailure(error);
+  if (outcome === "declined") {
+    return { code, refused, failure: new ApiError("card_declined", { decline_code: code }) };
+  }
+  // Within our limits, and yet not what Stripe takes: an amount in this currency, a card not theirs.
+  const field = code.startsWith("amount_too") ? "amount_cents" : FIELDS[param];
+  const failure = outcome === "refused" && field
+    ? invalid({ path: field, message: "is not what the payment provider takes" })
+    : new ApiError("payment_provider_unavailable", undefined, { cause: error });
+  return { code, refused, failure };
 }

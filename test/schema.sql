@@ -24,14 +24,22 @@ grant usage on schema public to service_role;
 
 create type app.event_outcome as enum ('applied', 'duplicate', 'ignored', 'quarantined');
 
+create type app.payout_item as (account_id bigint, amount_cents bigint, purchase_id uuid);
+comment on type app.payout_item is 'What one account of the house pays to one wallet.';
+
 create type app.posting as (account_id bigint, amount_cents bigint);
 comment on type app.posting is 'An amount above zero is credited to the account, one below zero debited.';
 
 create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
 
-create type public.account_kind as enum ('USER', 'RECEIVABLE', 'STRIPE_CLEARING', 'WITHDRAWALS', 'REVENUE', 'ADJUSTMENT');
+create type app.seats as (lane_no smallint, start_num integer, end_num integer);
+comment on type app.seats is 'A range of seats of one lane.';
+
+create type public.account_kind as enum ('USER', 'RECEIVABLE', 'STRIPE_CLEARING', 'WITHDRAWALS', 'RAFFLE_ESCROW', 'REFUNDS_DUE', 'REVENUE', 'ADJUSTMENT');
 
 create type public.account_status as enum ('ACTIVE', 'SUSPENDED', 'DEACTIVATED');
+
+create type public.draw_method as enum ('BEACON', 'LOTTERY');
 
 create type public.entry_direction as enum ('DEBIT', 'CREDIT');
 
@@ -47,11 +55,23 @@ create type public.limit_kind as enum ('spend', 'deposit');
 
 create type public.limit_period as enum ('day', 'week', 'month');
 
+create type public.numbering as enum ('SEQUENTIAL', 'PICK', 'RANDOM');
+
 create type public.payment_form as enum ('checkout', 'payment_intent');
+
+create type public.payment_method as enum ('wallet', 'card');
 
 create type public.payment_status as enum ('CREATED', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED');
 
+create type public.purchase_status as enum ('PENDING', 'CONFIRMED', 'FAILED', 'EXPIRED', 'REFUNDED');
+
+create type public.purchase_type as enum ('ENTRY', 'BOOST', 'RETRY');
+
+create type public.raffle_state as enum ('DRAFT', 'OPEN', 'FULL', 'CLOSED', 'DRAWN', 'SETTLED', 'CANCELLED');
+
 create type public.staff_role as enum ('operator', 'admin');
+
+create type public.unsold_rule as enum ('NEXT_DRAW', 'REFUND', 'HOUSE');
 
 create type public.wallet_status as enum ('ACTIVE', 'SUSPENDED');
 
@@ -85,6 +105,26 @@ CREATE INDEX card_payments_account ON app.card_payments USING btree (account_id)
 comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
 comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
 comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
+
+create table app.card_refunds (
+  id uuid not null default gen_random_uuid(),
+  intent_id text not null,
+  purchase_id uuid not null,
+  amount_cents bigint not null,
+  refund_id text,
+  check_at timestamp with time zone default clock_timestamp(),
+  checks smallint not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint card_refunds_pkey PRIMARY KEY (id),
+  constraint card_refunds_refund_id_key UNIQUE (refund_id),
+  constraint card_refunds_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES app.card_payments(intent_id),
+  constraint card_refunds_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES public.purchases(id),
+  constraint card_refunds_amount_cents_check CHECK ((amount_cents > 0))
+);
+CREATE INDEX card_refunds_check ON app.card_refunds USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX card_refunds_intent ON app.card_refunds USING btree (intent_id);
+CREATE INDEX card_refunds_purchase ON app.card_refunds USING btree (purchase_id);
+comment on table app.card_refunds is 'Card money that we send back: asked of Stripe by the sweeper, once.';
 
 create table app.card_reversals (
   id text not null,
@@ -130,6 +170,74 @@ CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING btree (cr
 comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs.';
 comment on column app.idempotency_keys.subject_id is 'The row that an earlier try began, for work that takes more than one transaction.';
 
+create table app.number_claims (
+  raffle_id uuid not null,
+  num integer not null,
+  purchase_id uuid not null,
+  constraint number_claims_pkey PRIMARY KEY (raffle_id, num)
+);
+CREATE INDEX number_claims_purchase ON app.number_claims USING btree (purchase_id);
+comment on table app.number_claims is 'The numbers that buyers of a PICK raffle have chosen.';
+
+create table app.outbox (
+  id bigint not null generated always as identity,
+  event text not null,
+  user_id uuid,
+  payload jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint outbox_pkey PRIMARY KEY (id),
+  constraint outbox_event_check CHECK ((event ~ '^[a-z_]+$'::text))
+);
+comment on table app.outbox is 'What people are to be told, written in the transaction of what happened.';
+
+create table app.popular_raffles (
+  raffle_id uuid not null,
+  sold_lately bigint not null,
+  constraint popular_raffles_pkey PRIMARY KEY (raffle_id),
+  constraint popular_raffles_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id)
+);
+comment on table app.popular_raffles is 'Tickets sold within a day, for each raffle that can be bought. Counted anew by the clock.';
+
+create table app.raffle_gaps (
+  raffle_id uuid not null,
+  lane_no smallint not null,
+  start_num integer not null,
+  end_num integer not null,
+  constraint raffle_gaps_pkey PRIMARY KEY (raffle_id, start_num),
+  constraint raffle_gaps_raffle_id_lane_no_fkey FOREIGN KEY (raffle_id, lane_no) REFERENCES app.raffle_lanes(raffle_id, lane_no),
+  constraint raffle_gaps_check CHECK ((end_num >= start_num))
+);
+CREATE INDEX raffle_gaps_lane ON app.raffle_gaps USING btree (raffle_id, lane_no);
+comment on table app.raffle_gaps is 'Seats that came back, in ranges. They are sold once a lane has no others.';
+
+create table app.raffle_keys (
+  raffle_id uuid not null,
+  key text not null default encode(extensions.gen_random_bytes(16), 'hex'::text),
+  constraint raffle_keys_pkey PRIMARY KEY (raffle_id),
+  constraint raffle_keys_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id)
+);
+comment on table app.raffle_keys is 'What makes the order of a RANDOM raffle''s numbers unforeseeable.';
+
+create table app.raffle_lanes (
+  raffle_id uuid not null,
+  lane_no smallint not null,
+  open boolean not null default true,
+  start_num integer not null,
+  next_num integer not null,
+  end_num integer not null,
+  returned integer not null default 0,
+  unpaid integer not null default 0,
+  constraint raffle_lanes_pkey PRIMARY KEY (raffle_id, lane_no),
+  constraint raffle_lanes_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id),
+  constraint raffle_lanes_counts CHECK (((returned >= 0) AND (unpaid >= 0) AND ((returned + unpaid) <= (next_num - start_num)))),
+  constraint raffle_lanes_range CHECK (((next_num >= start_num) AND (next_num <= (end_num + 1))))
+) with (fillfactor=50);
+comment on table app.raffle_lanes is 'The only rows of a raffle that its buyers change.';
+comment on column app.raffle_lanes.open is 'False once sealed or cancelled: here, where every buyer passes.';
+comment on column app.raffle_lanes.next_num is 'The first seat that has never been taken.';
+comment on column app.raffle_lanes.returned is 'Seats below next_num that came back: those in raffle_gaps.';
+comment on column app.raffle_lanes.unpaid is 'Seats that are reserved for payments under way.';
+
 create unlogged table app.rate_buckets (
   class text not null,
   subject uuid not null,
@@ -150,6 +258,16 @@ create table app.rate_limits (
 );
 CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON app.rate_limits FOR EACH ROW EXECUTE FUNCTION app.record_change('class');
 comment on table app.rate_limits is 'For each class: this many requests at once, and as many again in every per_seconds.';
+
+create table app.reservations (
+  purchase_id uuid not null,
+  lane_no smallint not null,
+  start_num integer not null,
+  end_num integer not null,
+  constraint reservations_pkey PRIMARY KEY (purchase_id, start_num),
+  constraint reservations_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES public.purchases(id)
+);
+comment on table app.reservations is 'The seats of purchases whose tickets have not been issued.';
 
 create table app.settings (
   name text not null,
@@ -238,6 +356,29 @@ grant select on public.currencies to anon;
 grant select on public.currencies to authenticated;
 grant select on public.currencies to service_role;
 
+create table public.lotteries (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  description text not null default ''::text,
+  digits smallint not null,
+  results_url text,
+  created_at timestamp with time zone not null default now(),
+  constraint lotteries_pkey PRIMARY KEY (id),
+  constraint lotteries_name_key UNIQUE (name),
+  constraint lotteries_digits_check CHECK (((digits >= 2) AND (digits <= 6))),
+  constraint lotteries_name_check CHECK (((name = btrim(name)) AND ((length(name) >= 1) AND (length(name) <= 100)))),
+  constraint lotteries_results_url_check CHECK ((results_url ~ '^https?://'::text))
+);
+alter table public.lotteries enable row level security;
+CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.lotteries FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+create policy "Everyone reads lotteries" on public.lotteries for select to anon, authenticated
+  using (true);
+comment on table public.lotteries is 'Official lotteries, whose results can decide raffles.';
+comment on column public.lotteries.digits is 'Figures of a winning number: 4 means 0000 to 9999.';
+grant select on public.lotteries to anon;
+grant select on public.lotteries to authenticated;
+grant select on public.lotteries to service_role;
+
 create table public.operator_alerts (
   id bigint not null generated always as identity,
   kind text not null,
@@ -283,6 +424,46 @@ comment on table public.play_limits is 'A person''s own limits. A pending amount
 grant select on public.play_limits to authenticated;
 grant select on public.play_limits to service_role;
 
+create table public.prizes (
+  id uuid not null default gen_random_uuid(),
+  title text not null,
+  description text not null default ''::text,
+  value_cents bigint not null,
+  currency character(3) not null default 'EUR'::bpchar,
+  stock integer not null default 1,
+  sponsor jsonb,
+  image_urls text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint prizes_pkey PRIMARY KEY (id),
+  constraint prizes_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint prizes_description_check CHECK ((length(description) <= 10000)),
+  constraint prizes_image_urls_check CHECK (((cardinality(image_urls) <= 20) AND app.are_web_addresses(image_urls))),
+  constraint prizes_sponsor_check CHECK (((jsonb_typeof(sponsor) = 'object'::text) AND (length((sponsor)::text) <= 4000))),
+  constraint prizes_stock_check CHECK ((stock >= 0)),
+  constraint prizes_title_check CHECK (((title = btrim(title)) AND ((length(title) >= 1) AND (length(title) <= 200)))),
+  constraint prizes_value_cents_check CHECK ((value_cents >= 0))
+);
+alter table public.prizes enable row level security;
+CREATE INDEX prizes_currency ON public.prizes USING btree (currency);
+CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.prizes FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.prizes FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
+create policy "Everyone reads prizes" on public.prizes for select to anon, authenticated
+  using (true);
+create policy "Operators add prizes" on public.prizes for insert to authenticated
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators change prizes" on public.prizes for update to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role))
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators delete prizes" on public.prizes for delete to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on column public.prizes.stock is 'How many are left to be raffled: publishing a raffle takes one for each winner.';
+grant select on public.prizes to anon;
+grant delete, select on public.prizes to authenticated;
+grant select on public.prizes to service_role;
+grant insert (title, description, value_cents, currency, stock, sponsor, image_urls) on public.prizes to authenticated;
+grant update (title, description, value_cents, currency, stock, sponsor, image_urls) on public.prizes to authenticated;
+
 create table public.profiles (
   id uuid not null,
   display_name text,
@@ -327,6 +508,198 @@ grant select on public.profiles to authenticated;
 grant select on public.profiles to service_role;
 grant update (display_name, phone, country, birth_date, locale, preferences) on public.profiles to authenticated;
 
+create table public.purchases (
+  id uuid not null default app.new_id(),
+  user_id uuid not null,
+  raffle_id uuid not null,
+  type public.purchase_type not null,
+  status public.purchase_status not null,
+  quantity integer not null,
+  amount_cents bigint not null,
+  currency character(3) not null,
+  payment_method public.payment_method not null,
+  redeem boolean not null,
+  redeemed boolean not null default false,
+  ticket_id bigint,
+  provider_txn_id text,
+  livemode boolean,
+  failure_code text,
+  attempt smallint not null default 0,
+  expires_at timestamp with time zone,
+  check_at timestamp with time zone,
+  checks smallint not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  confirmed_at timestamp with time zone,
+  constraint purchases_pkey PRIMARY KEY (id),
+  constraint purchases_provider_txn_id_key UNIQUE (provider_txn_id),
+  constraint purchases_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint purchases_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint purchases_quantity_check CHECK (((quantity >= 1) AND (quantity <= 100))),
+  constraint purchases_redeemed CHECK (((NOT redeemed) OR (status = ANY (ARRAY['CONFIRMED'::public.purchase_status, 'REFUNDED'::public.purchase_status])))),
+  constraint purchases_ticket CHECK (((ticket_id IS NOT NULL) = (type <> 'ENTRY'::public.purchase_type)))
+) with (fillfactor=80);
+alter table public.purchases enable row level security;
+CREATE INDEX purchases_boosts ON public.purchases USING btree (ticket_id) WHERE (type = 'BOOST'::public.purchase_type);
+CREATE INDEX purchases_check ON public.purchases USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX purchases_expiry ON public.purchases USING btree (expires_at) WHERE (status = 'PENDING'::public.purchase_status);
+CREATE INDEX purchases_raffle ON public.purchases USING btree (raffle_id, id);
+CREATE INDEX purchases_user ON public.purchases USING btree (user_id, created_at DESC);
+CREATE UNIQUE INDEX purchases_retry_once ON public.purchases USING btree (ticket_id) WHERE ((type = 'RETRY'::public.purchase_type) AND (status = ANY (ARRAY['PENDING'::public.purchase_status, 'CONFIRMED'::public.purchase_status])));
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.purchases FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+create policy "Users read their own purchases, operators read all" on public.purchases for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.purchases is 'raffle_id and currency refer without foreign keys: those would lock the raffle''s row for each buyer.';
+comment on column public.purchases.redeem is 'Whether tickets are issued as soon as it is paid.';
+comment on column public.purchases.ticket_id is 'The ticket that a boost or a retry refers to.';
+comment on column public.purchases.provider_txn_id is 'The PaymentIntent of a card purchase.';
+grant select on public.purchases to authenticated;
+grant select on public.purchases to service_role;
+
+create table public.raffle_categories (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  color text not null default '#888888'::text,
+  ticket_price_cents bigint not null,
+  currency character(3) not null default 'EUR'::bpchar,
+  rake_bps integer not null default 0,
+  prize_fund_cents bigint,
+  prize_per_winner_cents bigint,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint raffle_categories_pkey PRIMARY KEY (id),
+  constraint raffle_categories_name_key UNIQUE (name),
+  constraint raffle_categories_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint raffle_categories_color_check CHECK ((color ~ '^#[0-9a-fA-F]{6}$'::text)),
+  constraint raffle_categories_name_check CHECK (((name = btrim(name)) AND ((length(name) >= 1) AND (length(name) <= 100)))),
+  constraint raffle_categories_prize_fund_cents_check CHECK ((prize_fund_cents >= 0)),
+  constraint raffle_categories_prize_per_winner_cents_check CHECK ((prize_per_winner_cents > 0)),
+  constraint raffle_categories_rake_bps_check CHECK (((rake_bps >= 0) AND (rake_bps <= 10000))),
+  constraint raffle_categories_ticket_price_cents_check CHECK ((ticket_price_cents > 0))
+);
+alter table public.raffle_categories enable row level security;
+CREATE INDEX raffle_categories_currency ON public.raffle_categories USING btree (currency);
+CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.raffle_categories FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.raffle_categories FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
+create policy "Everyone reads categories" on public.raffle_categories for select to anon, authenticated
+  using (true);
+create policy "Operators add categories" on public.raffle_categories for insert to authenticated
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators change categories" on public.raffle_categories for update to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role))
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators delete categories" on public.raffle_categories for delete to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.raffle_categories is 'Terms that many raffles share. A raffle takes them over when it is published.';
+comment on column public.raffle_categories.rake_bps is 'Of what a full raffle brings in, the house''s part in hundredths of a percent, rounded down: what does not divide goes to the prize fund.';
+comment on column public.raffle_categories.prize_fund_cents is 'Fixes the fund instead; the rake is then the rest.';
+grant select on public.raffle_categories to anon;
+grant delete, select on public.raffle_categories to authenticated;
+grant select on public.raffle_categories to service_role;
+grant insert (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents) on public.raffle_categories to authenticated;
+grant update (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents) on public.raffle_categories to authenticated;
+
+create table public.raffles (
+  id uuid not null default gen_random_uuid(),
+  state public.raffle_state not null default 'DRAFT'::public.raffle_state,
+  prize_id uuid not null,
+  category_id uuid,
+  title text,
+  description text,
+  ticket_price_cents bigint not null,
+  currency character(3) not null default 'EUR'::bpchar,
+  tickets_required integer not null,
+  min_tickets integer not null default 1,
+  max_per_user integer,
+  numbering public.numbering not null default 'SEQUENTIAL'::public.numbering,
+  winners_count integer not null default 1,
+  prize_tiers jsonb not null default '[]'::jsonb,
+  draw_method public.draw_method not null default 'BEACON'::public.draw_method,
+  lottery_id uuid,
+  lottery_draw_date date,
+  unsold_rule public.unsold_rule,
+  opens_at timestamp with time zone not null default now(),
+  closes_at timestamp with time zone not null,
+  lanes integer,
+  boost_price_cents bigint,
+  boost_limit integer,
+  retry_of uuid,
+  retry_price_cents bigint,
+  rake_cents bigint not null default 0,
+  prize_fund_cents bigint not null default 0,
+  prize_per_winner_cents bigint,
+  prizes_taken integer not null default 0,
+  published_at timestamp with time zone,
+  cancelled_at timestamp with time zone,
+  cancel_reason text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint raffles_pkey PRIMARY KEY (id),
+  constraint raffles_category_id_fkey FOREIGN KEY (category_id) REFERENCES public.raffle_categories(id),
+  constraint raffles_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
+  constraint raffles_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id),
+  constraint raffles_prize_id_fkey FOREIGN KEY (prize_id) REFERENCES public.prizes(id),
+  constraint raffles_retry_of_fkey FOREIGN KEY (retry_of) REFERENCES public.raffles(id),
+  constraint raffles_description_check CHECK ((length(description) <= 10000)),
+  constraint raffles_gross CHECK (((published_at IS NULL) OR ((rake_cents + prize_fund_cents) = (ticket_price_cents * tickets_required)))),
+  constraint raffles_published CHECK ((((state = 'DRAFT'::public.raffle_state) = (published_at IS NULL)) OR (state = 'CANCELLED'::public.raffle_state))),
+  constraint raffles_title_check CHECK (((title = btrim(title)) AND ((length(title) >= 1) AND (length(title) <= 200))))
+);
+alter table public.raffles enable row level security;
+CREATE INDEX raffles_category ON public.raffles USING btree (category_id);
+CREATE INDEX raffles_currency ON public.raffles USING btree (currency);
+CREATE INDEX raffles_lottery ON public.raffles USING btree (lottery_id);
+CREATE INDEX raffles_newest ON public.raffles USING btree (published_at DESC, id);
+CREATE INDEX raffles_prize ON public.raffles USING btree (prize_id);
+CREATE INDEX raffles_retry_of ON public.raffles USING btree (retry_of);
+CREATE INDEX raffles_state ON public.raffles USING btree (state, closes_at);
+CREATE TRIGGER enforce_frozen_terms BEFORE UPDATE ON public.raffles FOR EACH ROW WHEN (((old.published_at IS NOT NULL) AND (((((((((((((((((((((((((old.prize_id IS DISTINCT FROM new.prize_id) OR (old.category_id IS DISTINCT FROM new.category_id)) OR (old.ticket_price_cents IS DISTINCT FROM new.ticket_price_cents)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.tickets_required IS DISTINCT FROM new.tickets_required)) OR (old.min_tickets IS DISTINCT FROM new.min_tickets)) OR (old.max_per_user IS DISTINCT FROM new.max_per_user)) OR (old.numbering IS DISTINCT FROM new.numbering)) OR (old.winners_count IS DISTINCT FROM new.winners_count)) OR (old.prize_tiers IS DISTINCT FROM new.prize_tiers)) OR (old.draw_method IS DISTINCT FROM new.draw_method)) OR (old.lottery_id IS DISTINCT FROM new.lottery_id)) OR (old.lottery_draw_date IS DISTINCT FROM new.lottery_draw_date)) OR (old.unsold_rule IS DISTINCT FROM new.unsold_rule)) OR (old.opens_at IS DISTINCT FROM new.opens_at)) OR (old.closes_at IS DISTINCT FROM new.closes_at)) OR (old.lanes IS DISTINCT FROM new.lanes)) OR (old.boost_price_cents IS DISTINCT FROM new.boost_price_cents)) OR (old.boost_limit IS DISTINCT FROM new.boost_limit)) OR (old.retry_of IS DISTINCT FROM new.retry_of)) OR (old.retry_price_cents IS DISTINCT FROM new.retry_price_cents)) OR (old.rake_cents IS DISTINCT FROM new.rake_cents)) OR (old.prize_fund_cents IS DISTINCT FROM new.prize_fund_cents)) OR (old.prize_per_winner_cents IS DISTINCT FROM new.prize_per_winner_cents)) OR (old.published_at IS DISTINCT FROM new.published_at)))) EXECUTE FUNCTION app.enforce_frozen_terms();
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.raffles FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION app.enforce_state_change('state');
+CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.raffles FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER refuse_deletion BEFORE DELETE ON public.raffles FOR EACH ROW WHEN ((old.published_at IS NOT NULL)) EXECUTE FUNCTION app.refuse_deletion();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.raffles FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
+create policy "Everyone reads published raffles" on public.raffles for select to anon
+  using ((published_at IS NOT NULL));
+create policy "Everyone reads published raffles, operators drafts too" on public.raffles for select to authenticated
+  using (((published_at IS NOT NULL) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+create policy "Operators add raffles" on public.raffles for insert to authenticated
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators change raffles" on public.raffles for update to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role))
+  with check (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+create policy "Operators delete drafts" on public.raffles for delete to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.raffles is 'DRAFT until published. Terms are checked then, and fixed from the first sale on.';
+comment on column public.raffles.prize_tiers is 'Money for places: [{"place":1,"amount_cents":50000}]; for lotteries also [{"figures":3,"amount_cents":1000}].';
+comment on column public.raffles.lanes is 'How many buyers are served side by side; by size unless set. One lane: consecutive numbers.';
+comment on column public.raffles.rake_cents is 'What the house keeps of a full raffle; with the prize fund it is all that comes in.';
+comment on column public.raffles.prizes_taken is 'How many of the prize it took from stock, and gives back if cancelled.';
+grant select on public.raffles to anon;
+grant delete, select on public.raffles to authenticated;
+grant select on public.raffles to service_role;
+grant insert (prize_id, category_id, title, description, ticket_price_cents, currency, tickets_required, min_tickets, max_per_user, numbering, winners_count, prize_tiers, draw_method, lottery_id, lottery_draw_date, unsold_rule, opens_at, closes_at, lanes, boost_price_cents, boost_limit, retry_of, retry_price_cents) on public.raffles to authenticated;
+grant update (prize_id, category_id, title, description, ticket_price_cents, currency, tickets_required, min_tickets, max_per_user, numbering, winners_count, prize_tiers, draw_method, lottery_id, lottery_draw_date, unsold_rule, opens_at, closes_at, lanes, boost_price_cents, boost_limit, retry_of, retry_price_cents) on public.raffles to authenticated;
+
+create table public.tickets (
+  id bigint not null generated always as identity,
+  raffle_id uuid not null,
+  ticket_num integer not null,
+  user_id uuid not null,
+  purchase_id uuid not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  voided_at timestamp with time zone,
+  constraint tickets_pkey PRIMARY KEY (id),
+  constraint tickets_number UNIQUE (raffle_id, ticket_num)
+);
+alter table public.tickets enable row level security;
+CREATE INDEX tickets_purchase ON public.tickets USING btree (purchase_id);
+CREATE INDEX tickets_user ON public.tickets USING btree (user_id, id DESC);
+CREATE TRIGGER enforce_issued_ticket BEFORE UPDATE ON public.tickets FOR EACH ROW WHEN ((((((((old.id IS DISTINCT FROM new.id) OR (old.raffle_id IS DISTINCT FROM new.raffle_id)) OR (old.ticket_num IS DISTINCT FROM new.ticket_num)) OR (old.user_id IS DISTINCT FROM new.user_id)) OR (old.purchase_id IS DISTINCT FROM new.purchase_id)) OR (old.created_at IS DISTINCT FROM new.created_at)) OR (old.voided_at IS NOT NULL))) EXECUTE FUNCTION app.enforce_issued_ticket();
+CREATE TRIGGER refuse_deletion BEFORE DELETE OR TRUNCATE ON public.tickets FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
+create policy "Users read their own tickets, operators read all" on public.tickets for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+grant select on public.tickets to authenticated;
+grant select on public.tickets to service_role;
+
 create table public.user_roles (
   user_id uuid not null,
   role public.staff_role not null,
@@ -346,6 +719,7 @@ create table public.wallet_accounts (
   id bigint not null generated always as identity,
   kind public.account_kind not null,
   user_id uuid,
+  raffle_id uuid,
   currency character(3) not null,
   balance_cents bigint,
   held_cents bigint,
@@ -358,7 +732,7 @@ CASE
 END) stored,
   created_at timestamp with time zone not null default now(),
   constraint wallet_accounts_pkey PRIMARY KEY (id),
-  constraint wallet_accounts_once UNIQUE NULLS NOT DISTINCT (user_id, currency, kind),
+  constraint wallet_accounts_once UNIQUE NULLS NOT DISTINCT (user_id, raffle_id, currency, kind),
   constraint wallet_accounts_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
   constraint wallet_accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
   constraint wallet_accounts_balance CHECK (((balance_cents >= held_cents) AND (held_cents >= 0))),
@@ -368,7 +742,7 @@ CASE kind
     ELSE (num_nonnulls(balance_cents, held_cents, debt_cents, suspended_reason) = 0)
 END),
   constraint wallet_accounts_debt CHECK ((debt_cents >= 0)),
-  constraint wallet_accounts_owner CHECK (((kind = ANY (ARRAY['USER'::public.account_kind, 'RECEIVABLE'::public.account_kind])) = (user_id IS NOT NULL))),
+  constraint wallet_accounts_owner CHECK ((((kind = ANY (ARRAY['USER'::public.account_kind, 'RECEIVABLE'::public.account_kind])) = (user_id IS NOT NULL)) AND ((kind = 'RAFFLE_ESCROW'::public.account_kind) = (raffle_id IS NOT NULL)))),
   constraint wallet_accounts_suspended_reason_check CHECK (((length(suspended_reason) >= 1) AND (length(suspended_reason) <= 500)))
 ) with (fillfactor=50);
 alter table public.wallet_accounts enable row level security;
@@ -448,6 +822,8 @@ create table public.wallet_ledger (
   reason public.ledger_reason not null,
   topup_id uuid,
   withdrawal_id uuid,
+  purchase_id uuid,
+  raffle_id uuid,
   external_id text,
   note text,
   reverses_id bigint,
@@ -576,7 +952,7 @@ grant select on public.wallet_withdrawals to service_role;
 
 -- Functions -------------------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION app.account_of(p_kind public.account_kind, p_currency text, p_user_id uuid DEFAULT NULL::uuid)
+CREATE OR REPLACE FUNCTION app.account_of(p_kind public.account_kind, p_currency text, p_user_id uuid DEFAULT NULL::uuid, p_raffle_id uuid DEFAULT NULL::uuid)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -587,14 +963,16 @@ declare
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
   select id into v_id from public.wallet_accounts
-  where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+  where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
+    and currency = p_currency and kind = p_kind;
   if v_id is null then
-    insert into public.wallet_accounts (kind, user_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
-    select p_kind, p_user_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
+    insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
+    select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
     on conflict on constraint wallet_accounts_once do nothing;
     select id into strict v_id from public.wallet_accounts
-    where user_id is not distinct from p_user_id and currency = p_currency and kind = p_kind;
+    where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
+      and currency = p_currency and kind = p_kind;
   end if;
   return v_id;
 end
@@ -798,42 +1176,13 @@ CREATE OR REPLACE FUNCTION app.apply_payment_intent(p_intent jsonb, p_type text)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_topup public.wallet_topups := app.topup_of(p_intent);
-  v_status text := p_intent ->> 'status';
-  v_reason text := app.mismatch(p_intent, v_topup.amount_cents, v_topup.currency,
-    coalesce(v_topup.livemode, (p_intent ->> 'livemode')::boolean));
 begin
-  if v_topup.id is null then
-    return case when v_status = 'succeeded' then app.quarantine(p_intent, 'not ours') else 'ignored' end;
-  end if;
-  if v_reason is null and (p_type = 'payment_intent.succeeded' and v_status is distinct from 'succeeded'
-    or v_status = 'succeeded' and coalesce(p_intent -> 'amount_received', p_intent -> 'amount') <> p_intent -> 'amount')
+  if p_intent -> 'metadata' ? 'purchase_id'
+    or exists (select from public.purchases where provider_txn_id = p_intent ->> 'id')
   then
-    v_reason := 'not paid in full';
+    return app.apply_purchase_intent(p_intent, p_type);
   end if;
-  if v_reason is not null then
-    return app.quarantine(p_intent, v_reason);
-  end if;
-  if v_topup.provider_txn_id is null and v_topup.method = 'payment_intent' then
-    v_topup := app.adopt_topup(v_topup, p_intent);
-  end if;
-  if v_status = 'succeeded' and v_topup.status <> 'COMPLETED' then
-    return app.receive_topup(v_topup, p_intent ->> 'id', p_intent);
-  end if;
-  if v_topup.method = 'checkout' then
-    return 'duplicate'; -- the customer tries again on the same page; the session says how it ends
-  end if;
-  if v_status = 'canceled' then
-    return app.news(app.end_topup(v_topup, 'CANCELLED', coalesce(p_intent ->> 'cancellation_reason', 'canceled')));
-  end if;
-  if v_status <> 'succeeded' and (p_type = 'payment_intent.payment_failed'
-    or v_status = 'requires_payment_method' and p_intent -> 'last_payment_error' ->> 'code' is not null)
-  then
-    return app.news(app.end_topup(v_topup, 'FAILED', coalesce(
-      p_intent -> 'last_payment_error' ->> 'decline_code', p_intent -> 'last_payment_error' ->> 'code', 'payment_failed')));
-  end if;
-  return 'duplicate';
+  return app.apply_topup_intent(p_intent, p_type);
 end
 $function$;
 
@@ -881,6 +1230,50 @@ begin
     when p_payout ->> 'status' in ('failed', 'canceled')
       then app.fail_withdrawal(v_withdrawal, coalesce(p_payout ->> 'failure_code', p_payout ->> 'status'))
     else false end);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.apply_purchase_intent(p_intent jsonb, p_type text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+  v_reason text;
+  v_status text := p_intent ->> 'status';
+begin
+  select * into v_purchase from public.purchases
+  where provider_txn_id = p_intent ->> 'id'
+    or provider_txn_id is null and id = app.metadata_id(p_intent, 'purchase_id') and payment_method = 'card'
+  for update;
+  if not found then
+    return case when v_status = 'succeeded' then app.quarantine(p_intent, 'not ours') else 'ignored' end;
+  end if;
+  v_reason := coalesce(
+    app.mismatch(p_intent, v_purchase.amount_cents, v_purchase.currency,
+      coalesce(v_purchase.livemode, (p_intent ->> 'livemode')::boolean)),
+    app.unpaid_reason(p_intent, p_type));
+  if v_reason is not null then
+    return app.quarantine(p_intent, v_reason);
+  end if;
+  if v_purchase.provider_txn_id is null then
+    update public.purchases set provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean
+    where id = v_purchase.id
+    returning * into v_purchase;
+  end if;
+  if v_status = 'succeeded' then
+    return app.news(app.receive_purchase(v_purchase, p_intent));
+  elsif v_purchase.status = 'PENDING' and v_status = 'canceled' then
+    perform app.end_reservation(v_purchase, 'FAILED', 'canceled');
+    return 'applied';
+  elsif v_purchase.status = 'PENDING' and app.decline_code(p_intent, p_type) is not null then
+    -- Another card may be tried until the reservation expires.
+    update public.purchases set failure_code = app.decline_code(p_intent, p_type) where id = v_purchase.id;
+    return 'applied';
+  end if;
+  return 'duplicate';
 end
 $function$;
 
@@ -977,6 +1370,44 @@ AS $function$
 $function$;
 grant execute on function app.apply_stripe_object(p_object jsonb, p_type text, p_account text) to service_role;
 
+CREATE OR REPLACE FUNCTION app.apply_topup_intent(p_intent jsonb, p_type text)
+ RETURNS app.event_outcome
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_topup public.wallet_topups := app.topup_of(p_intent);
+  v_status text := p_intent ->> 'status';
+  v_reason text := app.mismatch(p_intent, v_topup.amount_cents, v_topup.currency,
+    coalesce(v_topup.livemode, (p_intent ->> 'livemode')::boolean));
+begin
+  if v_topup.id is null then
+    return case when v_status = 'succeeded' then app.quarantine(p_intent, 'not ours') else 'ignored' end;
+  end if;
+  v_reason := coalesce(v_reason, app.unpaid_reason(p_intent, p_type));
+  if v_reason is not null then
+    return app.quarantine(p_intent, v_reason);
+  end if;
+  if v_topup.provider_txn_id is null and v_topup.method = 'payment_intent' then
+    v_topup := app.adopt_topup(v_topup, p_intent);
+  end if;
+  if v_status = 'succeeded' and v_topup.status <> 'COMPLETED' then
+    return app.receive_topup(v_topup, p_intent ->> 'id', p_intent);
+  end if;
+  if v_topup.method = 'checkout' then
+    return 'duplicate'; -- the customer tries again on the same page; the session says how it ends
+  end if;
+  if v_status = 'canceled' then
+    return app.news(app.end_topup(v_topup, 'CANCELLED', coalesce(p_intent ->> 'cancellation_reason', 'canceled')));
+  end if;
+  if app.decline_code(p_intent, p_type) is not null then
+    return app.news(app.end_topup(v_topup, 'FAILED', app.decline_code(p_intent, p_type)));
+  end if;
+  return 'duplicate';
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.apply_transfer(p_transfer jsonb)
  RETURNS app.event_outcome
  LANGUAGE plpgsql
@@ -1026,6 +1457,17 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.are_web_addresses(p_urls text[])
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(bool_and(url is not null and length(url) <= 2048 and url ~ '^https?://[^\s<>"]+$'), true)
+  from unnest(p_urls) as url
+$function$;
+grant execute on function app.are_web_addresses(p_urls text[]) to authenticated;
+
 CREATE OR REPLACE FUNCTION app.begin_admin_claim()
  RETURNS uuid
  LANGUAGE plpgsql
@@ -1053,6 +1495,49 @@ begin
 end
 $function$;
 grant execute on function app.begin_admin_claim() to authenticated;
+
+CREATE OR REPLACE FUNCTION app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.signed_in_user();
+  v_answer jsonb := app.claim_key(v_user_id, 'purchase', p_key, p_request);
+  v_quantity integer := coalesce(p_quantity, cardinality(p_numbers));
+  v_pending public.purchases;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', v_user_id);
+  select * into v_pending from public.purchases
+  where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status = 'PENDING';
+  if found then
+    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
+  end if;
+  perform app.check_order(v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+  perform app.require_player();
+  return app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+end
+$function$;
+grant execute on function app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.begin_purchase_check(p_purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases := app.own_purchase(p_purchase_id);
+begin
+  perform app.take_token('verify', v_purchase.user_id);
+  return jsonb_build_object('purchase', app.describe_purchase(v_purchase), 'provider_txn_id', v_purchase.provider_txn_id);
+end
+$function$;
+grant execute on function app.begin_purchase_check(p_purchase_id uuid) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.begin_topup(p_key text, p_amount_cents bigint, p_currency text, p_method public.payment_form, p_request jsonb)
  RETURNS jsonb
@@ -1190,6 +1675,35 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.cancel_raffle(p_raffle_id uuid, p_reason text, p_dry_run boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_state public.raffle_state;
+  v_plan jsonb;
+begin
+  perform app.require_role('operator');
+  perform app.require_note('reason', p_reason);
+  perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
+  select state into v_state from public.raffles where id = p_raffle_id for update;
+  if not found then
+    perform app.fail('raffle_not_found');
+  elsif v_state in ('DRAWN', 'SETTLED', 'CANCELLED') then
+    perform app.fail('raffle_not_cancellable');
+  end if;
+  v_plan := app.describe_cancellation(p_raffle_id);
+  if not coalesce(p_dry_run, true) then
+    perform app.stop_raffle(p_raffle_id, btrim(p_reason));
+    perform app.refund_purchases(p_raffle_id);
+  end if;
+  return v_plan || jsonb_build_object('dry_run', coalesce(p_dry_run, true));
+end
+$function$;
+grant execute on function app.cancel_raffle(p_raffle_id uuid, p_reason text, p_dry_run boolean) to authenticated;
+
 CREATE OR REPLACE FUNCTION app.cancel_topup(p_topup_id uuid, p_code text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1256,6 +1770,12 @@ declare
   v_wallet bigint;
 begin
   select * into strict v_account from public.wallet_accounts where id = p_account_id for no key update;
+  if v_account.kind <> 'USER' then
+    perform app.post_transaction(p_reason, array[
+      (p_account_id, -p_amount_cents), (app.account_of('STRIPE_CLEARING', v_account.currency), p_amount_cents)
+    ]::app.posting[], p_external_id => p_external_id);
+    return;
+  end if;
   v_debt := case when p_amount_cents > 0
     then greatest(p_amount_cents - (v_account.balance_cents - v_account.held_cents), 0)
     else greatest(p_amount_cents, -v_account.debt_cents) end;
@@ -1268,6 +1788,27 @@ begin
       (app.account_of('STRIPE_CLEARING', v_account.currency), p_amount_cents)
     ]::app.posting[]) as posting where (posting).amount_cents <> 0
   ), p_external_id => p_external_id, p_even_suspended => true);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_boost(p_raffle public.raffles, p_user_id uuid, p_quantity integer, p_ticket_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_count bigint;
+begin
+  if not exists (select from public.tickets where id = p_ticket_id and user_id = p_user_id and raffle_id = p_raffle.id) then
+    perform app.fail('ticket_not_found');
+  end if;
+  select coalesce(sum(quantity), 0) into v_count from public.purchases
+  where ticket_id = p_ticket_id and type = 'BOOST' and status in ('PENDING', 'CONFIRMED');
+  if v_count + p_quantity > coalesce(p_raffle.boost_limit, 0) then
+    perform app.fail('boost_limit_reached', jsonb_build_object(
+      'limit', coalesce(p_raffle.boost_limit, 0), 'remaining', greatest(coalesce(p_raffle.boost_limit, 0) - v_count, 0)));
+  end if;
 end
 $function$;
 
@@ -1286,8 +1827,7 @@ begin
   join public.play_limits l on l.user_id = a.user_id and l.currency = a.currency and l.kind = 'deposit'
   left join public.wallet_topups t on t.account_id = a.id
     and t.status in ('CREATED', 'PROCESSING', 'COMPLETED')
-    and t.created_at > app.clock() - case l.period
-      when 'day' then interval '24 hours' when 'week' then interval '7 days' else interval '30 days' end
+    and t.created_at > app.clock() - app.length_of(l.period)
   where a.id = p_account_id
   group by l.user_id, l.kind, l.period, l.currency
   having coalesce(sum(t.amount_cents), 0) + p_amount_cents > app.limit_in_force(l)
@@ -1347,6 +1887,60 @@ AS $function$
   select 2, 'no balance is negative, and none is held twice', id::text
   from public.wallet_accounts where balance_cents < held_cents or held_cents < 0
 
+  -- 3: a raffle's tickets are its counters, unique and within range
+  union all
+  select 3, 'lanes cover the seats of their raffle, once', r.id::text
+  from public.raffles r left join app.raffle_lanes l on l.raffle_id = r.id
+  where r.published_at is not null
+  group by r.id
+  having coalesce(sum(l.end_num - l.start_num + 1), 0) <> r.tickets_required
+    or min(l.start_num) <> 1 or max(l.end_num) <> r.tickets_required
+  union all
+  select 3, 'what a lane counts as taken is in purchases', r.id::text
+  from public.raffles r
+  where r.state <> 'CANCELLED' and app.count_taken(r.id) <> (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status in ('PENDING', 'CONFIRMED'))
+  union all
+  select 3, 'what a lane counts as unpaid is pending', r.id::text
+  from public.raffles r
+  where r.state <> 'CANCELLED' and (select coalesce(sum(unpaid), 0) from app.raffle_lanes where raffle_id = r.id) <> (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'PENDING')
+  union all
+  select 3, 'what came back is in the gaps', l.raffle_id || ' ' || l.lane_no
+  from app.raffle_lanes l left join app.raffle_gaps g using (raffle_id, lane_no)
+  group by l.raffle_id, l.lane_no having l.returned <> coalesce(sum(g.end_num - g.start_num + 1), 0)
+  union all
+  select 3, 'numbers are within the raffle''s range', t.raffle_id || ' ' || t.ticket_num
+  from public.tickets t join public.raffles r on r.id = t.raffle_id
+  where t.ticket_num - app.first_number(r) not between 0 and r.tickets_required - 1
+  union all
+  select 3, 'a raffle is FULL when its last seat is paid, and not before', r.id::text
+  from public.raffles r
+  where r.state in ('OPEN', 'FULL') and (r.state = 'FULL') <> (r.tickets_required = (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED'))
+
+  -- 4: escrow is what confirmed purchases paid
+  union all
+  select 4, 'escrow is what confirmed purchases paid', r.id::text
+  from public.raffles r
+  left join public.wallet_accounts a on a.raffle_id = r.id and a.kind = 'RAFFLE_ESCROW'
+  left join signed l on l.account_id = a.id
+  where r.state not in ('DRAWN', 'SETTLED')
+  group by r.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
+
+  -- 5: every confirmed purchase has its tickets, or its seats to redeem them
+  union all
+  select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
+  from public.purchases p
+  left join lateral (select count(*) as tickets from public.tickets where purchase_id = p.id) t on true
+  left join lateral (select coalesce(sum(end_num - start_num + 1), 0) as seats from app.reservations where purchase_id = p.id) s on true
+  where case
+    when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0
+    when p.status in ('PENDING', 'CONFIRMED') then t.tickets <> 0 or s.seats <> p.quantity
+    else s.seats <> 0 end
+
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
   select 7, 'a top-up has one credit if it is completed, else none', t.id::text
@@ -1377,8 +1971,36 @@ AS $function$
   union all
   select 7, 'what Stripe took back is posted', p.intent_id
   from app.card_payments p
-  where not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
-    or p.taken_cents < 0
+  where p.taken_cents < 0
+    or not exists (select from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED')
+      and not exists (select from public.purchases b where b.provider_txn_id = p.intent_id and b.status in ('CONFIRMED', 'REFUNDED'))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_order(p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_quantity is null or p_quantity not between 1 and app.setting('purchase_maximum_quantity') then
+    perform app.fail('quantity_out_of_range', jsonb_build_object('minimum', 1, 'maximum', app.setting('purchase_maximum_quantity')));
+  end if;
+  if cardinality(p_numbers) <> p_quantity then
+    perform app.fail_field('numbers', 'must be as many as quantity');
+  end if;
+  if exists (select from unnest(p_numbers) as n group by n having count(*) > 1) then
+    perform app.fail('number_out_of_range', jsonb_build_object('numbers', array(
+      select n from unnest(p_numbers) as n group by n having count(*) > 1)));
+  end if;
+  if p_type is null or p_payment_method is null or p_redeem is null then
+    perform app.fail_field(case when p_type is null then 'type' when p_payment_method is null then 'payment_method' else 'redeem' end,
+      'is needed');
+  end if;
+  if (p_ticket_id is null) <> (p_type = 'ENTRY') then
+    perform app.fail_field('ticket_id', 'goes with a BOOST or RETRY');
+  end if;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.check_postings(p_postings app.posting[])
@@ -1429,6 +2051,55 @@ grant execute on function app.check_request() to anon;
 grant execute on function app.check_request() to authenticated;
 grant execute on function app.check_request() to service_role;
 
+CREATE OR REPLACE FUNCTION app.check_retry(p_raffle public.raffles, p_user_id uuid, p_quantity integer, p_ticket_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from public.tickets where id = p_ticket_id and user_id = p_user_id) then
+    perform app.fail('ticket_not_found');
+  end if;
+  if p_quantity <> 1
+    or not exists (
+      select from public.tickets t join public.raffles r on r.id = t.raffle_id
+      where t.id = p_ticket_id and r.id = p_raffle.retry_of and r.state in ('DRAWN', 'SETTLED') and t.voided_at is null)
+    or exists (select from public.purchases
+      where ticket_id = p_ticket_id and type = 'RETRY' and status in ('PENDING', 'CONFIRMED'))
+  then
+    perform app.fail('retry_not_available');
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_limit record;
+begin
+  for v_limit in
+    select l.period, app.limit_in_force(l) as amount_cents, (
+      select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p
+      where p.user_id = p_user_id and p.currency = p_currency and p.status in ('PENDING', 'CONFIRMED')
+        and p.created_at > app.clock() - app.length_of(l.period)) as used_cents
+    from public.play_limits l
+    where l.user_id = p_user_id and l.kind = 'spend' and l.currency = p_currency
+    order by l.period
+  loop
+    if v_limit.used_cents + p_amount_cents > v_limit.amount_cents then
+      perform app.fail('spend_limit_reached', jsonb_build_object(
+        'period', v_limit.period, 'currency', p_currency, 'limit_cents', v_limit.amount_cents,
+        'remaining_cents', greatest(v_limit.amount_cents - v_limit.used_cents, 0)));
+    end if;
+  end loop;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.claim_key(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1467,6 +2138,75 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.claim_lucky_numbers(p_raffle public.raffles, p_purchase_id uuid, p_quantity integer)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_first integer := app.first_number(p_raffle);
+  v_claimed integer[] := '{}';
+  v_some integer[];
+begin
+  for v_round in 1..20 loop
+    with candidates as (
+      select n from (
+        select v_first + floor(random() * p_raffle.tickets_required)::integer as n
+        from generate_series(1, (p_quantity - cardinality(v_claimed)) * 2) where v_round <= 5
+        union
+        select n from generate_series(v_first, v_first + p_raffle.tickets_required - 1) as n
+        where v_round > 5 and not exists (select from app.number_claims c where c.raffle_id = p_raffle.id and c.num = n)
+      ) free
+      order by random() limit p_quantity - cardinality(v_claimed)
+    ), claimed as (
+      insert into app.number_claims (raffle_id, num, purchase_id)
+      select p_raffle.id, n, p_purchase_id from (select n from candidates order by n) sorted
+      on conflict do nothing
+      returning num
+    )
+    select array_agg(num) into v_some from claimed;
+    v_claimed := v_claimed || coalesce(v_some, '{}');
+    exit when cardinality(v_claimed) = p_quantity;
+  end loop;
+  if cardinality(v_claimed) < p_quantity then
+    raise exception 'app.claim_lucky_numbers: found no number for a seat of raffle %', p_raffle.id;
+  end if;
+  return v_claimed;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.claim_numbers(p_raffle public.raffles, p_purchase_id uuid, p_numbers integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_first integer := app.first_number(p_raffle);
+  v_wrong integer[] := array(select n from unnest(p_numbers) as n
+    where n is null or n not between v_first and v_first + p_raffle.tickets_required - 1);
+  v_claimed integer[];
+begin
+  if cardinality(v_wrong) > 0 then
+    perform app.fail('number_out_of_range', jsonb_build_object(
+      'numbers', v_wrong, 'first', v_first, 'last', v_first + p_raffle.tickets_required - 1));
+  end if;
+  with claimed as (
+    insert into app.number_claims (raffle_id, num, purchase_id)
+    select p_raffle.id, n, p_purchase_id from unnest(p_numbers) as n order by n
+    on conflict do nothing
+    returning num
+  )
+  select array_agg(num order by num) into v_claimed from claimed;
+  if coalesce(cardinality(v_claimed), 0) < cardinality(p_numbers) then
+    perform app.fail('number_taken', jsonb_build_object('numbers', array(
+      select n from unnest(p_numbers) as n where n <> all (coalesce(v_claimed, '{}')) order by n)));
+  end if;
+  return v_claimed;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.claim_payout(p_withdrawal_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -1497,6 +2237,33 @@ CREATE OR REPLACE FUNCTION app.claim_unfinished(p_max integer)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+  with purchases as (
+    update public.purchases set
+      checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
+    where id in (select id from public.purchases where check_at <= app.clock()
+      order by check_at limit p_max for update skip locked)
+    returning *
+  ), refunds as (
+    update app.card_refunds set
+      checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
+    where id in (select id from app.card_refunds where check_at <= app.clock()
+      order by check_at limit p_max for update skip locked)
+    returning *
+  )
+  select app.claim_unfinished_money(p_max) || jsonb_build_object(
+    'purchases', coalesce((select jsonb_agg(jsonb_build_object(
+      'id', id, 'status', status, 'provider_txn_id', provider_txn_id, 'created_at', created_at)) from purchases), '[]'),
+    'refunds', coalesce((select jsonb_agg(jsonb_build_object(
+      'id', id, 'intent_id', intent_id, 'amount_cents', amount_cents)) from refunds), '[]'))
+$function$;
+grant execute on function app.claim_unfinished(p_max integer) to service_role;
+
+CREATE OR REPLACE FUNCTION app.claim_unfinished_money(p_max integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
   with topups as (
     update public.wallet_topups set
       checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
@@ -1521,7 +2288,6 @@ AS $function$
       'given_up', coalesce(payout_claimed_at, created_at)
         < app.clock() - make_interval(mins => app.setting('withdrawal_unknown_minutes')))) from withdrawals), '[]'))
 $function$;
-grant execute on function app.claim_unfinished(p_max integer) to service_role;
 
 CREATE OR REPLACE FUNCTION app.clock()
  RETURNS timestamp with time zone
@@ -1554,6 +2320,41 @@ begin
       (app.account_of('RECEIVABLE', v_account.currency, v_account.user_id), v_amount)
     ]::app.posting[], p_even_suspended => true);
   end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.complete_terms(p_raffle public.raffles)
+ RETURNS public.raffles
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_category public.raffle_categories;
+  v_prize public.prizes;
+  v_gross bigint;
+begin
+  select * into v_category from public.raffle_categories where id = p_raffle.category_id;
+  select * into strict v_prize from public.prizes where id = p_raffle.prize_id;
+  p_raffle.title := coalesce(p_raffle.title, v_prize.title);
+  p_raffle.description := coalesce(p_raffle.description, v_prize.description);
+  p_raffle.lanes := coalesce(p_raffle.lanes, app.default_lanes(p_raffle.tickets_required));
+  if v_category.id is not null then
+    p_raffle.ticket_price_cents := v_category.ticket_price_cents;
+    p_raffle.currency := v_category.currency;
+    p_raffle.prize_per_winner_cents := v_category.prize_per_winner_cents;
+  end if;
+  v_gross := p_raffle.ticket_price_cents * p_raffle.tickets_required;
+  p_raffle.rake_cents := coalesce(
+    v_gross - v_category.prize_fund_cents,
+    v_gross * coalesce(v_category.rake_bps, 0) / 10000);
+  p_raffle.prize_fund_cents := v_gross - p_raffle.rake_cents;
+  -- Places that are paid in money take nothing from stock, but the first prize there is.
+  p_raffle.prizes_taken := case when p_raffle.prize_per_winner_cents is not null then 1
+    else greatest(1, p_raffle.winners_count - (select count(*) from jsonb_array_elements(
+      case jsonb_typeof(p_raffle.prize_tiers) when 'array' then p_raffle.prize_tiers else '[]' end) as tier
+      where tier ? 'place')) end;
+  return p_raffle;
 end
 $function$;
 
@@ -1593,6 +2394,92 @@ begin
     check_at = case when transfer_id is null then check_at end
   where id = p_withdrawal.id;
   return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.confirm_purchase(p_purchase public.purchases, p_seats app.seats[], p_reserved boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+begin
+  if p_reserved then
+    perform app.pay_seats(p_purchase.raffle_id, p_seats);
+  end if;
+  perform app.fill_if_sold_out(p_purchase.raffle_id, p_seats);
+  select * into strict v_raffle from public.raffles where id = p_purchase.raffle_id;
+  update public.purchases
+  set status = 'CONFIRMED', confirmed_at = app.clock(), failure_code = null, expires_at = null, check_at = null
+  where id = p_purchase.id
+  returning * into p_purchase;
+  perform app.post_transaction('TICKET_PURCHASE', array[
+    (app.account_of('STRIPE_CLEARING', p_purchase.currency), -p_purchase.amount_cents),
+    (app.account_of('RAFFLE_ESCROW', p_purchase.currency, null, p_purchase.raffle_id), p_purchase.amount_cents)
+  ]::app.posting[], p_purchase_id => p_purchase.id, p_raffle_id => p_purchase.raffle_id,
+    p_external_id => p_purchase.provider_txn_id);
+  if p_purchase.redeem then
+    perform app.redeem_seats(p_purchase, v_raffle, null);
+  end if;
+  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.count_taken(p_raffle_id uuid)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select coalesce(sum(next_num - start_num - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
+$function$;
+grant execute on function app.count_taken(p_raffle_id uuid) to anon;
+grant execute on function app.count_taken(p_raffle_id uuid) to authenticated;
+grant execute on function app.count_taken(p_raffle_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.create_purchase(p_user_id uuid, p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_by_card boolean := p_payment_method = 'card';
+  v_seats app.seats[] := app.take_seats(p_raffle_id, p_quantity, v_by_card);
+  v_raffle public.raffles;
+  v_purchase public.purchases;
+begin
+  select * into strict v_raffle from public.raffles where id = p_raffle_id;
+  if p_numbers is not null and v_raffle.numbering <> 'PICK' then
+    perform app.fail_field('numbers', 'cannot be chosen in this raffle');
+  end if;
+  v_purchase.amount_cents := p_quantity * app.price_for(v_raffle, p_user_id, p_type, p_quantity, p_ticket_id);
+  perform app.check_spend_limits(p_user_id, v_raffle.currency, v_purchase.amount_cents);
+
+  insert into public.purchases (
+    user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, redeemed, ticket_id,
+    confirmed_at, expires_at, check_at)
+  values (
+    p_user_id, p_raffle_id, p_type, case when v_by_card then 'PENDING' else 'CONFIRMED' end::public.purchase_status,
+    p_quantity, v_purchase.amount_cents, v_raffle.currency, p_payment_method, p_redeem, p_redeem and not v_by_card, p_ticket_id,
+    case when not v_by_card then app.clock() end,
+    case when v_by_card then app.clock() + make_interval(mins => app.setting('reservation_minutes')) end,
+    case when v_by_card then app.clock() + interval '2 minutes' end)
+  returning * into v_purchase;
+
+  if v_by_card then
+    if p_numbers is not null then
+      perform app.claim_numbers(v_raffle, v_purchase.id, p_numbers);
+    end if;
+    perform app.reserve_seats(v_purchase.id, v_seats);
+    perform app.require_active_wallet(app.account_of('USER', v_raffle.currency, p_user_id));
+    perform app.set_subject_of_key(p_user_id, 'purchase', p_key, v_purchase.id);
+    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', 0);
+  end if;
+  return jsonb_build_object('replayed', false, 'answer',
+    app.store_answer(p_user_id, 'purchase', p_key, app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers)));
 end
 $function$;
 
@@ -1659,6 +2546,26 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.decline_code(p_intent jsonb, p_type text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(p_intent -> 'last_payment_error' ->> 'decline_code', p_intent -> 'last_payment_error' ->> 'code', 'payment_failed')
+  where p_intent ->> 'status' <> 'succeeded' and (p_type = 'payment_intent.payment_failed'
+    or p_intent ->> 'status' = 'requires_payment_method' and p_intent -> 'last_payment_error' ->> 'code' is not null)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.default_lanes(p_seats integer)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case when p_seats < 1000 then 1 when p_seats < 10000 then 4 when p_seats < 100000 then 8 else 16 end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.describe_account()
  RETURNS jsonb
  LANGUAGE sql
@@ -1686,6 +2593,77 @@ AS $function$
 $function$;
 grant execute on function app.describe_account() to authenticated;
 
+CREATE OR REPLACE FUNCTION app.describe_cancellation(p_raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'raffle_id', p_raffle_id,
+    'people', count(distinct user_id),
+    'purchases', count(*),
+    'tickets', coalesce(sum(quantity), 0),
+    'amount_cents', coalesce(sum(amount_cents), 0),
+    'currency', (select currency from public.raffles where id = p_raffle_id))
+  from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED'
+$function$;
+
+CREATE OR REPLACE FUNCTION app.describe_purchase(p_purchase public.purchases)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_purchase.id, 'raffle_id', p_purchase.raffle_id, 'type', p_purchase.type, 'status', p_purchase.status,
+    'quantity', p_purchase.quantity, 'amount_cents', p_purchase.amount_cents, 'currency', p_purchase.currency,
+    'payment_method', p_purchase.payment_method, 'redeemed', p_purchase.redeemed,
+    'failure_code', p_purchase.failure_code, 'expires_at', p_purchase.expires_at, 'created_at', p_purchase.created_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.describe_raffle(p_raffle public.raffles, p_whole boolean)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'id', p_raffle.id, 'title', coalesce(p_raffle.title, p.title), 'description', coalesce(p_raffle.description, p.description),
+    'state', p_raffle.state,
+    'prize', jsonb_build_object('id', p.id, 'title', p.title, 'value_cents', p.value_cents, 'currency', p.currency,
+      'image_urls', p.image_urls),
+    'ticket_price_cents', p_raffle.ticket_price_cents, 'currency', p_raffle.currency,
+    'tickets_required', p_raffle.tickets_required, 'tickets_sold', taken,
+    'tickets_remaining', p_raffle.tickets_required - taken,
+    'max_per_user', p_raffle.max_per_user, 'numbering', p_raffle.numbering, 'winners_count', p_raffle.winners_count,
+    'draw_method', p_raffle.draw_method, 'opens_at', p_raffle.opens_at, 'closes_at', p_raffle.closes_at)
+  || case when c.id is null then '{}' else jsonb_build_object('category', jsonb_build_object(
+      'id', c.id, 'name', c.name, 'color', c.color)) end
+  || case when not p_whole then '{}' else jsonb_build_object(
+    'terms', jsonb_build_object(
+      'min_tickets', p_raffle.min_tickets, 'prize_tiers', p_raffle.prize_tiers, 'rake_cents', p_raffle.rake_cents,
+      'prize_fund_cents', p_raffle.prize_fund_cents, 'prize_per_winner_cents', p_raffle.prize_per_winner_cents,
+      'boost_price_cents', p_raffle.boost_price_cents, 'boost_limit', p_raffle.boost_limit,
+      'retry_of', p_raffle.retry_of, 'retry_price_cents', p_raffle.retry_price_cents,
+      'lottery_id', p_raffle.lottery_id, 'lottery_draw_date', p_raffle.lottery_draw_date, 'unsold_rule', p_raffle.unsold_rule),
+    'cancel_reason', p_raffle.cancel_reason) end
+  from public.prizes p
+  left join public.raffle_categories c on c.id = p_raffle.category_id
+  cross join lateral (select app.count_taken(p_raffle.id) as taken) counted
+  where p.id = p_raffle.prize_id
+$function$;
+
+CREATE OR REPLACE FUNCTION app.describe_tickets(p_purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num), '[]')
+  from public.tickets where purchase_id = p_purchase_id
+$function$;
+
 CREATE OR REPLACE FUNCTION app.describe_topup(p_topup public.wallet_topups)
  RETURNS jsonb
  LANGUAGE sql
@@ -1698,6 +2676,16 @@ AS $function$
     'created_at', p_topup.created_at, 'completed_at', p_topup.completed_at)
 $function$;
 
+CREATE OR REPLACE FUNCTION app.describe_wallet(p_account_id bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents, 'currency', currency)
+  from public.wallet_accounts where id = p_account_id
+$function$;
+
 CREATE OR REPLACE FUNCTION app.describe_withdrawal(p_withdrawal public.wallet_withdrawals)
  RETURNS jsonb
  LANGUAGE sql
@@ -1708,6 +2696,55 @@ AS $function$
     'id', p_withdrawal.id, 'status', p_withdrawal.status, 'amount_cents', p_withdrawal.amount_cents,
     'currency', p_withdrawal.currency, 'failure_code', p_withdrawal.failure_code,
     'created_at', p_withdrawal.created_at, 'completed_at', p_withdrawal.completed_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.duplicate_raffle(p_raffle_id uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_copy public.raffles;
+begin
+  perform app.require_role('operator');
+  select * into v_copy from public.raffles where id = p_raffle_id;
+  if not found then
+    perform app.fail('raffle_not_found');
+  end if;
+  insert into public.raffles (
+    prize_id, category_id, title, description, ticket_price_cents, currency, tickets_required, min_tickets,
+    max_per_user, numbering, winners_count, prize_tiers, draw_method, lottery_id, lottery_draw_date, unsold_rule,
+    opens_at, closes_at, lanes, boost_price_cents, boost_limit, retry_of, retry_price_cents)
+  values (
+    v_copy.prize_id, v_copy.category_id, v_copy.title, v_copy.description, v_copy.ticket_price_cents, v_copy.currency,
+    v_copy.tickets_required, v_copy.min_tickets, v_copy.max_per_user, v_copy.numbering, v_copy.winners_count,
+    v_copy.prize_tiers, v_copy.draw_method, v_copy.lottery_id, v_copy.lottery_draw_date, v_copy.unsold_rule,
+    app.clock(), app.clock() + (v_copy.closes_at - v_copy.opens_at), v_copy.lanes, v_copy.boost_price_cents,
+    v_copy.boost_limit, v_copy.retry_of, v_copy.retry_price_cents)
+  returning * into v_copy;
+  return v_copy.id;
+end
+$function$;
+grant execute on function app.duplicate_raffle(p_raffle_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.end_reservation(p_purchase public.purchases, p_status public.purchase_status, p_code text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_seats app.seats[] := app.seats_of(p_purchase.id);
+begin
+  perform app.return_seats(p_purchase.raffle_id, v_seats);
+  delete from app.reservations where purchase_id = p_purchase.id;
+  delete from app.number_claims where purchase_id = p_purchase.id;
+  update public.purchases set status = p_status, failure_code = coalesce(failure_code, p_code),
+    check_at = case when p_code <> 'canceled' then app.clock() end
+  where id = p_purchase.id;
+  perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.end_topup(p_topup public.wallet_topups, p_status public.payment_status, p_code text)
@@ -1747,18 +2784,55 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.enforce_state_change()
+CREATE OR REPLACE FUNCTION app.enforce_frozen_terms()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
+  perform from app.raffle_lanes where raffle_id = old.id order by lane_no for update;
+  if old.state <> 'OPEN' or new.state <> 'OPEN'
+    or exists (select from app.raffle_lanes where raffle_id = old.id and next_num > start_num)
+  then
+    perform app.fail('raffle_terms_frozen');
+  end if;
+  new := app.complete_terms(new);
+  perform app.require_sound_terms(new);
+  if (new.prize_id, new.prizes_taken) is distinct from (old.prize_id, old.prizes_taken) then
+    perform app.fail('raffle_terms_frozen'); -- the prizes are out of stock already
+  end if;
+  delete from app.raffle_lanes where raffle_id = old.id;
+  perform app.make_lanes(old.id, new.tickets_required, new.lanes);
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enforce_issued_ticket()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception 'tickets are never changed or deleted' using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enforce_state_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_column text := coalesce(tg_argv[0], 'status');
+  v_from text := to_jsonb(old) ->> v_column;
+  v_to text := to_jsonb(new) ->> v_column;
+begin
   if not exists (
-    select from app.state_changes
-    where subject = tg_table_name and from_state = old.status::text and to_state = new.status::text
+    select from app.state_changes where subject = tg_table_name and from_state = v_from and to_state = v_to
   ) then
-    perform app.fail('state_change_refused', jsonb_build_object('from', old.status, 'to', new.status));
+    perform app.fail('state_change_refused', jsonb_build_object('from', v_from, 'to', v_to));
   end if;
   return new;
 end
@@ -1802,6 +2876,34 @@ begin
     for update skip locked
   loop
     perform app.release_hold(v_hold_id);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.expire_purchases()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+  v_raffle_id uuid;
+  v_count bigint := 0;
+begin
+  for v_purchase in
+    select * from public.purchases where status = 'PENDING' and expires_at <= app.clock()
+    order by raffle_id, id limit 1000
+    for update skip locked
+  loop
+    if v_purchase.raffle_id is distinct from v_raffle_id then
+      v_raffle_id := v_purchase.raffle_id;
+      -- All of them first, in their order: one after another they would come in the order of purchases.
+      perform from app.raffle_lanes where raffle_id = v_raffle_id order by lane_no for update;
+    end if;
+    perform app.end_reservation(v_purchase, 'EXPIRED', 'expired');
     v_count := v_count + 1;
   end loop;
   return v_count;
@@ -1881,6 +2983,177 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.fill_if_sold_out(p_raffle_id uuid, p_seats app.seats[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from app.raffle_lanes where raffle_id = p_raffle_id
+    and lane_no in (select lane_no from unnest(p_seats)) and (next_num <= end_num or returned > 0 or unpaid > 0))
+  then
+    return false;
+  end if;
+  perform from public.raffles where id = p_raffle_id for no key update;
+  update public.raffles set state = 'FULL'
+  where id = p_raffle_id and state = 'OPEN' and not exists (
+    select from app.raffle_lanes
+    where raffle_id = p_raffle_id and (next_num <= end_num or returned > 0 or unpaid > 0));
+  return found;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.find_faults(p_raffle public.raffles)
+ RETURNS TABLE(path text, message text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select path, message from (values
+    ('ticket_price_cents', 'must be more than zero', p_raffle.ticket_price_cents > 0),
+    ('ticket_price_cents', 'must be at most 100000000', p_raffle.ticket_price_cents <= 100000000),
+    ('tickets_required', 'must be from 1 to 10000000', p_raffle.tickets_required between 1 and 10000000),
+    ('min_tickets', 'must be from 1 to tickets_required', p_raffle.min_tickets between 1 and p_raffle.tickets_required),
+    ('max_per_user', 'must be at least 1', p_raffle.max_per_user >= 1),
+    ('winners_count', 'must be from 1 to min_tickets', p_raffle.winners_count between 1 and p_raffle.min_tickets),
+    ('closes_at', 'must be in the future', p_raffle.closes_at > app.clock()),
+    ('closes_at', 'must be after opens_at', p_raffle.closes_at > p_raffle.opens_at),
+    ('closes_at', 'must be within two years', p_raffle.closes_at < app.clock() + interval '2 years'),
+    ('lanes', 'must be from 1 to 64, and no more than there are tickets',
+      p_raffle.lanes between 1 and least(64, p_raffle.tickets_required)),
+    ('boost_price_cents', 'must be more than zero', p_raffle.boost_price_cents > 0),
+    ('boost_limit', 'must be from 1 to 1000', p_raffle.boost_limit between 1 and 1000),
+    ('boost_limit', 'goes with boost_price_cents', (p_raffle.boost_limit is null) = (p_raffle.boost_price_cents is null)),
+    ('retry_price_cents', 'must be more than zero', p_raffle.retry_price_cents > 0),
+    ('retry_price_cents', 'goes with retry_of', (p_raffle.retry_price_cents is null) = (p_raffle.retry_of is null)),
+    ('retry_of', 'must be another raffle', p_raffle.retry_of <> p_raffle.id),
+    ('lottery_id', 'goes with the draw method LOTTERY', (p_raffle.lottery_id is not null) = (p_raffle.draw_method = 'LOTTERY')),
+    ('lottery_draw_date', 'goes with the draw method LOTTERY',
+      (p_raffle.lottery_draw_date is not null) = (p_raffle.draw_method = 'LOTTERY')),
+    ('lottery_draw_date', 'must not be before closes_at',
+      p_raffle.lottery_draw_date >= (p_raffle.closes_at at time zone 'utc')::date),
+    ('unsold_rule', 'goes with the draw method LOTTERY', (p_raffle.unsold_rule is not null) = (p_raffle.draw_method = 'LOTTERY')),
+    ('tickets_required', 'must fit the figures of the lottery',
+      p_raffle.tickets_required <= (select power(10, digits) from public.lotteries where id = p_raffle.lottery_id))
+  ) as rule (path, message, holds)
+  where not holds
+  union all
+  select 'prize_tiers', message from app.find_tier_faults(p_raffle) as message
+$function$;
+
+CREATE OR REPLACE FUNCTION app.find_tier_faults(p_raffle public.raffles)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_tiers jsonb := p_raffle.prize_tiers;
+  v_fund bigint := p_raffle.ticket_price_cents * p_raffle.min_tickets
+    - p_raffle.rake_cents * p_raffle.min_tickets / nullif(p_raffle.tickets_required, 0);
+begin
+  if jsonb_typeof(v_tiers) <> 'array' or jsonb_array_length(v_tiers) > 1000 or exists (
+    select from jsonb_array_elements(v_tiers) as tier
+    where jsonb_typeof(tier) <> 'object' or not (tier ? 'place' or tier ? 'figures') or not tier ? 'amount_cents'
+      or exists (select from jsonb_each(case jsonb_typeof(tier) when 'object' then tier else '{}' end) as field
+        where key not in ('place', 'figures', 'amount_cents') or value::text !~ '^[1-9][0-9]{0,14}$'))
+  then
+    return next 'must be a list such as [{"place":1,"amount_cents":50000}]';
+    return;
+  end if;
+  if exists (select from jsonb_array_elements(v_tiers) as tier where (tier ->> 'place')::bigint > p_raffle.winners_count) then
+    return next 'must not name a place beyond winners_count';
+  end if;
+  if exists (select from jsonb_array_elements(v_tiers) as tier group by tier ->> 'place', tier ->> 'figures' having count(*) > 1) then
+    return next 'must not name anything twice';
+  end if;
+  if p_raffle.draw_method = 'BEACON' and exists (select from jsonb_array_elements(v_tiers) as tier where tier ? 'figures') then
+    return next 'pays for figures in lotteries only';
+  end if;
+  if (select coalesce(sum((tier ->> 'amount_cents')::bigint), 0) from jsonb_array_elements(v_tiers) as tier)
+    + coalesce(p_raffle.prize_per_winner_cents, 0) * p_raffle.winners_count > v_fund
+  then
+    return next 'must not be more than the prize fund, even if only min_tickets are sold';
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.finish_purchase_check(p_purchase_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.purchases set check_at = null where id = p_purchase_id and status in ('FAILED', 'EXPIRED')
+$function$;
+grant execute on function app.finish_purchase_check(p_purchase_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.first_number(p_raffle public.raffles)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
+ RETURNS app.seats[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_lane app.raffle_lanes;
+  v_gap app.raffle_gaps;
+  v_taken app.seats[] := '{}';
+  v_missing integer := p_quantity;
+  v_take integer;
+  v_free bigint := 0;
+begin
+  for v_lane in
+    select * from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update
+  loop
+    if not v_lane.open then
+      perform app.fail('raffle_not_open');
+    end if;
+    v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
+  end loop;
+  if not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
+    perform app.fail('raffle_not_open');
+  elsif not found then
+    perform app.fail('raffle_not_found');
+  end if;
+  if v_free < p_quantity then
+    perform app.fail('raffle_sold_out', jsonb_build_object('remaining', v_free));
+  end if;
+
+  for v_gap in select * from app.raffle_gaps where raffle_id = p_raffle_id order by start_num loop
+    exit when v_missing = 0;
+    v_take := least(v_missing, v_gap.end_num - v_gap.start_num + 1);
+    v_taken := v_taken || (v_gap.lane_no, v_gap.start_num, v_gap.start_num + v_take - 1)::app.seats;
+    v_missing := v_missing - v_take;
+    delete from app.raffle_gaps where raffle_id = p_raffle_id and start_num = v_gap.start_num;
+    if v_gap.start_num + v_take <= v_gap.end_num then
+      insert into app.raffle_gaps (raffle_id, lane_no, start_num, end_num)
+      values (p_raffle_id, v_gap.lane_no, v_gap.start_num + v_take, v_gap.end_num);
+    end if;
+    update app.raffle_lanes set returned = returned - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    where raffle_id = p_raffle_id and lane_no = v_gap.lane_no;
+  end loop;
+  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and next_num <= end_num order by lane_no loop
+    exit when v_missing = 0;
+    v_take := least(v_missing, v_lane.end_num - v_lane.next_num + 1);
+    v_taken := v_taken || (v_lane.lane_no, v_lane.next_num, v_lane.next_num + v_take - 1)::app.seats;
+    v_missing := v_missing - v_take;
+    update app.raffle_lanes set next_num = next_num + v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+  return v_taken;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.get_customer()
  RETURNS jsonb
  LANGUAGE sql
@@ -1892,6 +3165,37 @@ AS $function$
   where u.id = app.signed_in_user()
 $function$;
 grant execute on function app.get_customer() to authenticated;
+
+CREATE OR REPLACE FUNCTION app.get_purchase(p_purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'purchase', app.describe_purchase(app.own_purchase(p_purchase_id)), 'tickets', app.describe_tickets(p_purchase_id))
+$function$;
+grant execute on function app.get_purchase(p_purchase_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.get_raffle(p_raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+begin
+  select * into v_raffle from public.raffles where id = p_raffle_id and published_at is not null;
+  if not found then
+    perform app.fail('raffle_not_found');
+  end if;
+  return app.describe_raffle(v_raffle, true);
+end
+$function$;
+grant execute on function app.get_raffle(p_raffle_id uuid) to anon;
+grant execute on function app.get_raffle(p_raffle_id uuid) to authenticated;
+grant execute on function app.get_raffle(p_raffle_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION app.get_topup(p_topup_id uuid)
  RETURNS jsonb
@@ -1977,6 +3281,52 @@ AS $function$
 $function$;
 grant execute on function app.has_role(p_role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.honour_late_payment(p_purchase public.purchases)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_seats app.seats[];
+begin
+  if not exists (select from public.raffles where id = p_purchase.raffle_id and state = 'OPEN' and closes_at > app.clock()) then
+    return false;
+  end if;
+  begin
+    v_seats := app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false);
+  exception when sqlstate 'PT409' then
+    return false; -- sold out, or closed since
+  end;
+  perform app.reserve_seats(p_purchase.id, v_seats);
+  perform app.confirm_purchase(p_purchase, v_seats, false);
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[])
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with issued as (
+    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+    select p_raffle_id, n, p_user_id, p_purchase_id from unnest(p_numbers) as n order by n
+    returning id, ticket_num
+  )
+  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued
+$function$;
+
+CREATE OR REPLACE FUNCTION app.length_of(p_period public.limit_period)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case p_period when 'day' then interval '24 hours' when 'week' then interval '7 days' else interval '30 days' end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.limit_in_force(p_limit public.play_limits)
  RETURNS bigint
  LANGUAGE sql
@@ -1985,6 +3335,54 @@ AS $function$
   select case when p_limit.pending_from <= app.clock() then p_limit.pending_amount_cents
     else p_limit.amount_cents end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.list_purchases(p_skip integer, p_page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with own as (
+    select * from public.purchases where user_id = app.signed_in_user()
+  ), page as (
+    select * from own order by created_at desc, id desc limit least(p_page_size, 100) offset p_skip
+  )
+  select jsonb_build_object(
+    'items', coalesce((select jsonb_agg(app.describe_purchase(page) order by created_at desc, id desc) from page), '[]'),
+    'total', (select count(*) from own))
+$function$;
+grant execute on function app.list_purchases(p_skip integer, p_page_size integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.list_raffles(p_skip integer, p_page_size integer, p_state public.raffle_state, p_category uuid, p_search text, p_sort text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with found as (
+    select r.* from public.raffles r join public.prizes p on p.id = r.prize_id
+    where r.state <> 'DRAFT' and r.published_at is not null
+      and (p_state is null or r.state = p_state)
+      and (p_category is null or r.category_id = p_category)
+      and (p_search is null or to_tsvector('simple', r.title || ' ' || r.description || ' ' || p.title)
+        @@ websearch_to_tsquery('simple', p_search)
+        or strpos(lower(r.title || ' ' || p.title), lower(p_search)) > 0)
+  ), page as (
+    select f.*, row_number() over (order by
+      case when p_sort = 'ending' then f.closes_at end,
+      case when p_sort = 'popular' then l.sold_lately end desc nulls last,
+      f.published_at desc, f.id) as place
+    from found f left join app.popular_raffles l on l.raffle_id = f.id
+    order by place limit least(p_page_size, 100) offset p_skip
+  )
+  select jsonb_build_object(
+    'items', coalesce((select jsonb_agg(app.describe_raffle(r, false) order by page.place)
+      from page join public.raffles r on r.id = page.id), '[]'),
+    'total', (select count(*) from found))
+$function$;
+grant execute on function app.list_raffles(p_skip integer, p_page_size integer, p_state public.raffle_state, p_category uuid, p_search text, p_sort text) to anon;
+grant execute on function app.list_raffles(p_skip integer, p_page_size integer, p_state public.raffle_state, p_category uuid, p_search text, p_sort text) to authenticated;
+grant execute on function app.list_raffles(p_skip integer, p_page_size integer, p_state public.raffle_state, p_category uuid, p_search text, p_sort text) to service_role;
 
 CREATE OR REPLACE FUNCTION app.list_topups(p_skip integer, p_page_size integer)
  RETURNS jsonb
@@ -2027,6 +3425,18 @@ CREATE OR REPLACE FUNCTION app.lock_payment(p_intent_id text)
  SET search_path TO ''
 AS $function$
   select pg_advisory_xact_lock(hashtextextended('payment ' || p_intent_id, 0))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.raffle_lanes (raffle_id, lane_no, start_num, next_num, end_num)
+  select p_raffle_id, lane, first, first, last
+  from generate_series(1, p_lanes) as lane,
+    lateral (select (lane - 1)::bigint * p_seats / p_lanes + 1 as first, lane::bigint * p_seats / p_lanes as last) as range
 $function$;
 
 CREATE OR REPLACE FUNCTION app.make_profile(p_user_id uuid)
@@ -2080,6 +3490,15 @@ AS $function$
 $function$;
 grant execute on function app.missing_events(p_ids text[]) to service_role;
 
+CREATE OR REPLACE FUNCTION app.new_id()
+ RETURNS uuid
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select (lpad(to_hex(floor(extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
+    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+$function$;
+
 CREATE OR REPLACE FUNCTION app.news(p_changed boolean)
  RETURNS app.event_outcome
  LANGUAGE sql
@@ -2087,6 +3506,19 @@ CREATE OR REPLACE FUNCTION app.news(p_changed boolean)
  SET search_path TO ''
 AS $function$
   select case when p_changed then 'applied' else 'duplicate' end::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.seats[])
+ RETURNS integer[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array_agg(app.first_number(p_raffle) + case p_raffle.numbering
+    when 'RANDOM' then app.shuffle((select key from app.raffle_keys where raffle_id = p_raffle.id),
+      p_raffle.tickets_required, seat - 1)
+    else seat - 1 end order by seat)
+  from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat
 $function$;
 
 CREATE OR REPLACE FUNCTION app.on_sign_up()
@@ -2098,6 +3530,23 @@ AS $function$
 begin
   perform app.make_profile(new.id);
   return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.own_purchase(p_purchase_id uuid)
+ RETURNS public.purchases
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  select * into v_purchase from public.purchases where id = p_purchase_id and user_id = app.signed_in_user();
+  if not found then
+    perform app.fail('purchase_not_found');
+  end if;
+  return v_purchase;
 end
 $function$;
 
@@ -2128,6 +3577,23 @@ AS $function$
   where key in ('id', 'object', 'amount', 'amount_total', 'amount_received', 'amount_refunded', 'amount_reversed',
     'currency', 'livemode', 'status', 'payment_status', 'payment_intent', 'charge', 'destination', 'reversed',
     'reason', 'failure_code', 'cancellation_reason', 'metadata')
+$function$;
+
+CREATE OR REPLACE FUNCTION app.pay_seats(p_raffle_id uuid, p_seats app.seats[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_lane record;
+begin
+  for v_lane in
+    select lane_no, sum(end_num - start_num + 1)::integer as seats from unnest(p_seats) group by lane_no order by lane_no
+  loop
+    update app.raffle_lanes set unpaid = unpaid - v_lane.seats where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.payment_of(p_object jsonb)
@@ -2166,7 +3632,42 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.post_transaction(p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid DEFAULT NULL::uuid, p_withdrawal_id uuid DEFAULT NULL::uuid, p_external_id text DEFAULT NULL::text, p_note text DEFAULT NULL::text, p_reverses bigint[] DEFAULT NULL::bigint[], p_even_suspended boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION app.post_payouts(p_reason public.ledger_reason, p_from_account_id bigint, p_items app.payout_item[], p_raffle_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from unnest(p_items) where amount_cents is null or amount_cents <= 0)
+    or exists (select from public.wallet_accounts where id = p_from_account_id and kind = 'USER')
+  then
+    raise exception 'app.post_payouts: pays amounts above zero, and not from a wallet';
+  end if;
+  perform from public.wallet_accounts where id in (select account_id from unnest(p_items)) order by id for no key update;
+  update public.wallet_accounts a set balance_cents = balance_cents + i.amount_cents
+  from (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_items) group by account_id) i
+  where a.id = i.account_id and a.kind = 'USER';
+
+  with items as (
+    select nextval('app.ledger_transactions') as transaction_id, i.*, a.user_id, a.currency
+    from unnest(p_items) i join public.wallet_accounts a on a.id = i.account_id and a.kind = 'USER'
+    join public.wallet_accounts f on f.id = p_from_account_id and f.currency = a.currency
+  )
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+  select transaction_id, side.account_id, side.user_id, side.direction, amount_cents, currency, p_reason, purchase_id, p_raffle_id
+  from items, lateral (values
+    (p_from_account_id, null, 'DEBIT'::public.entry_direction),
+    (items.account_id, items.user_id, 'CREDIT')) as side (account_id, user_id, direction);
+  if not found and cardinality(p_items) > 0 then
+    raise exception 'app.post_payouts: the accounts are not what they should be';
+  end if;
+  perform app.collect_debts(array(select (account_id, amount_cents)::app.posting from unnest(p_items)));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.post_transaction(p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid DEFAULT NULL::uuid, p_withdrawal_id uuid DEFAULT NULL::uuid, p_purchase_id uuid DEFAULT NULL::uuid, p_raffle_id uuid DEFAULT NULL::uuid, p_external_id text DEFAULT NULL::text, p_note text DEFAULT NULL::text, p_reverses bigint[] DEFAULT NULL::bigint[], p_even_suspended boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -2200,11 +3701,11 @@ begin
 
   insert into public.wallet_ledger (
     transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-    topup_id, withdrawal_id, external_id, note, reverses_id)
+    topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
   select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
     case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
     abs(p.amount_cents), a.currency, p_reason,
-    p_topup_id, p_withdrawal_id, p_external_id, p_note, p_reverses[p.ordinality]
+    p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
   from unnest(p_postings) with ordinality as p
   join public.wallet_accounts a on a.id = p.account_id
   order by p.ordinality;
@@ -2213,6 +3714,72 @@ begin
   return v_transaction_id;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.price_for(p_raffle public.raffles, p_user_id uuid, p_type public.purchase_type, p_quantity integer, p_ticket_id bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_count bigint;
+begin
+  if p_raffle.state <> 'OPEN' or app.clock() not between p_raffle.opens_at and p_raffle.closes_at then
+    perform app.fail('raffle_not_open');
+  end if;
+  if p_raffle.max_per_user is not null and p_type <> 'BOOST' then
+    select coalesce(sum(quantity), 0) into v_count from public.purchases
+    where user_id = p_user_id and raffle_id = p_raffle.id and type <> 'BOOST' and status in ('PENDING', 'CONFIRMED');
+    if v_count + p_quantity > p_raffle.max_per_user then
+      perform app.fail('ticket_limit_reached', jsonb_build_object(
+        'limit', p_raffle.max_per_user, 'remaining', p_raffle.max_per_user - v_count));
+    end if;
+  end if;
+  if p_type = 'BOOST' then
+    perform app.check_boost(p_raffle, p_user_id, p_quantity, p_ticket_id);
+    return p_raffle.boost_price_cents;
+  elsif p_type = 'RETRY' then
+    perform app.check_retry(p_raffle, p_user_id, p_quantity, p_ticket_id);
+    return p_raffle.retry_price_cents;
+  end if;
+  return p_raffle.ticket_price_cents;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.publish_raffle(p_raffle_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+begin
+  perform app.require_role('operator');
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;
+  if not found then
+    perform app.fail('raffle_not_found');
+  elsif v_raffle.state <> 'DRAFT' then
+    perform app.fail('raffle_not_draft');
+  end if;
+  v_raffle := app.complete_terms(v_raffle);
+  perform app.require_sound_terms(v_raffle);
+  update public.prizes set stock = stock - v_raffle.prizes_taken
+  where id = v_raffle.prize_id and stock >= v_raffle.prizes_taken;
+  if not found then
+    perform app.fail('prize_out_of_stock');
+  end if;
+  update public.raffles set
+    state = 'OPEN', published_at = app.clock(), title = v_raffle.title, description = v_raffle.description,
+    ticket_price_cents = v_raffle.ticket_price_cents, currency = v_raffle.currency, lanes = v_raffle.lanes,
+    rake_cents = v_raffle.rake_cents, prize_fund_cents = v_raffle.prize_fund_cents,
+    prize_per_winner_cents = v_raffle.prize_per_winner_cents, prizes_taken = v_raffle.prizes_taken
+  where id = p_raffle_id;
+  perform app.make_lanes(p_raffle_id, v_raffle.tickets_required, v_raffle.lanes);
+  insert into app.raffle_keys (raffle_id) values (p_raffle_id);
+end
+$function$;
+grant execute on function app.publish_raffle(p_raffle_id uuid) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.purge()
  RETURNS void
@@ -2280,6 +3847,34 @@ AS $function$
   select 'quarantined'::app.event_outcome
 $function$;
 
+CREATE OR REPLACE FUNCTION app.receive_purchase(p_purchase public.purchases, p_intent jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account_id bigint;
+begin
+  if exists (select from app.card_payments where intent_id = p_purchase.provider_txn_id) then
+    return false;
+  end if;
+  if p_purchase.status = 'PENDING' then
+    perform app.confirm_purchase(p_purchase, app.seats_of(p_purchase.id), true);
+  elsif not app.honour_late_payment(p_purchase) then
+    v_account_id := app.account_of('REFUNDS_DUE', p_purchase.currency);
+  end if;
+  perform app.record_card_payment(p_purchase.provider_txn_id,
+    coalesce(v_account_id, app.account_of('USER', p_purchase.currency, p_purchase.user_id)),
+    p_purchase.amount_cents, p_purchase.currency, p_intent);
+  if v_account_id is not null then
+    perform app.refund_late_payment(p_purchase, v_account_id);
+  end if;
+  perform app.apply_quarantined(p_purchase.provider_txn_id);
+  return true;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.receive_stripe_event(p_event jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2324,9 +3919,7 @@ begin
   if p_intent_id is null or p_intent_id is distinct from coalesce(p_topup.intent_id, p_intent_id) then
     return app.quarantine(p_object, 'another payment');
   end if;
-  perform app.lock_payment(p_intent_id);
-  insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
-  values (p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, (p_object ->> 'livemode')::boolean);
+  perform app.record_card_payment(p_intent_id, p_topup.account_id, p_topup.amount_cents, p_topup.currency, p_object);
   perform app.complete_topup(p_topup, p_intent_id);
   perform app.apply_quarantined(p_intent_id);
   return 'applied';
@@ -2343,6 +3936,27 @@ AS $function$
     where created_at > app.clock() - make_interval(days => p_days) and status <> 'CREATED')
 $function$;
 grant execute on function app.recent_destinations(p_days integer) to service_role;
+
+CREATE OR REPLACE FUNCTION app.record_card_payment(p_intent_id text, p_account_id bigint, p_amount_cents bigint, p_currency text, p_object jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.lock_payment(p_intent_id);
+  insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
+  values (p_intent_id, p_account_id, p_amount_cents, p_currency, (p_object ->> 'livemode')::boolean)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.record_card_refund(p_id uuid, p_refund_id text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.card_refunds set refund_id = p_refund_id, check_at = null where id = p_id
+$function$;
+grant execute on function app.record_card_refund(p_id uuid, p_refund_id text) to service_role;
 
 CREATE OR REPLACE FUNCTION app.record_change()
  RETURNS trigger
@@ -2383,6 +3997,48 @@ AS $function$
   select customer_id from app.stripe_customers where user_id = p_user_id
 $function$;
 grant execute on function app.record_customer(p_user_id uuid, p_customer_id text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.record_purchase_failure(p_purchase_id uuid, p_key text, p_code text, p_refused boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid;
+begin
+  update public.purchases set failure_code = p_code, attempt = attempt + p_refused::integer
+  where id = p_purchase_id and status = 'PENDING';
+  select user_id into v_user_id from public.purchases where id = p_purchase_id;
+  perform app.release_key(v_user_id, 'purchase', p_key);
+end
+$function$;
+grant execute on function app.record_purchase_failure(p_purchase_id uuid, p_key text, p_code text, p_refused boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION app.record_purchase_payment(p_purchase_id uuid, p_key text, p_intent jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
+  if v_purchase.status <> 'PENDING' or v_purchase.provider_txn_id <> p_intent ->> 'id' then
+    return null; -- expired in the meantime
+  end if;
+  update public.purchases set
+    provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
+  where id = p_purchase_id
+  returning * into v_purchase;
+  return app.store_answer(v_purchase.user_id, 'purchase', p_key, jsonb_build_object(
+    'purchase', app.describe_purchase(v_purchase), 'tickets', '[]'::jsonb,
+    'payment', jsonb_build_object('provider', 'stripe',
+      'payment_intent_id', p_intent ->> 'id', 'client_secret', p_intent ->> 'client_secret')));
+end
+$function$;
+grant execute on function app.record_purchase_payment(p_purchase_id uuid, p_key text, p_intent jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION app.record_topup(p_topup_id uuid, p_key text, p_object jsonb)
  RETURNS jsonb
@@ -2427,6 +4083,173 @@ end
 $function$;
 grant execute on function app.record_topup_failure(p_topup_id uuid, p_key text, p_code text, p_refused boolean) to service_role;
 
+CREATE OR REPLACE FUNCTION app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_seats app.seats[] := app.seats_of(p_purchase.id);
+  v_numbers integer[];
+begin
+  if p_raffle.numbering <> 'PICK' then
+    v_numbers := app.numbers_of(p_raffle, v_seats);
+  else
+    v_numbers := array(select num from app.number_claims where purchase_id = p_purchase.id);
+    if cardinality(v_numbers) = 0 and p_numbers is not null then
+      v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
+    elsif cardinality(v_numbers) = 0 then
+      v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
+    end if;
+  end if;
+  delete from app.reservations where purchase_id = p_purchase.id;
+  update public.purchases set redeemed = true where id = p_purchase.id;
+  return app.issue_tickets(p_purchase.id, p_purchase.user_id, p_raffle.id, v_numbers);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.redeem_ticket(p_key text, p_purchase_id uuid, p_numbers integer[], p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.signed_in_user();
+  v_answer jsonb := app.claim_key(v_user_id, 'redeem-ticket', p_key, p_request);
+  v_purchase public.purchases;
+  v_raffle public.raffles;
+  v_tickets jsonb;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', v_user_id);
+  v_purchase := app.redeemable_purchase(v_user_id, p_purchase_id);
+  -- Sealing locks every lane: it waits for this, or this finds its lane closed.
+  perform from app.raffle_lanes
+  where raffle_id = v_purchase.raffle_id and lane_no in (select lane_no from unnest(app.seats_of(v_purchase.id)))
+  order by lane_no for share;
+  select * into strict v_raffle from public.raffles where id = v_purchase.raffle_id;
+  if v_raffle.state not in ('OPEN', 'FULL') then
+    perform app.fail('raffle_not_open');
+  end if;
+  if p_numbers is not null and (v_raffle.numbering <> 'PICK' or cardinality(p_numbers) <> v_purchase.quantity) then
+    perform app.fail_field('numbers', 'must be as many as were bought, in a raffle where numbers are chosen');
+  end if;
+  v_tickets := app.redeem_seats(v_purchase, v_raffle, p_numbers);
+  v_purchase.redeemed := true;
+  return jsonb_build_object('replayed', false, 'answer', app.store_answer(v_user_id, 'redeem-ticket', p_key,
+    jsonb_build_object('purchase', app.describe_purchase(v_purchase), 'tickets', v_tickets)));
+end
+$function$;
+grant execute on function app.redeem_ticket(p_key text, p_purchase_id uuid, p_numbers integer[], p_request jsonb) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.redeemable_purchase(p_user_id uuid, p_purchase_id uuid)
+ RETURNS public.purchases
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  select * into v_purchase from public.purchases where id = p_purchase_id and user_id = p_user_id for update;
+  if not found then
+    perform app.fail('purchase_not_found');
+  elsif v_purchase.status = 'PENDING' then
+    perform app.fail('purchase_not_confirmed');
+  elsif v_purchase.status <> 'CONFIRMED' then
+    perform app.fail('purchase_not_redeemable');
+  elsif v_purchase.redeemed then
+    perform app.fail('purchase_already_redeemed');
+  end if;
+  return v_purchase;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refresh_popular()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('refresh_popular', 0));
+  delete from app.popular_raffles;
+  insert into app.popular_raffles (raffle_id, sold_lately)
+  select r.id, sum(p.quantity) from public.raffles r
+  join public.purchases p on p.raffle_id = r.id and p.status = 'CONFIRMED' and p.created_at > app.clock() - interval '1 day'
+  where r.state in ('OPEN', 'FULL')
+  group by r.id;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refund_cancelled()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select coalesce(sum(app.refund_purchases(id)), 0)::bigint from (
+    select id from public.raffles r where state = 'CANCELLED'
+      and exists (select from public.purchases p where p.raffle_id = r.id and p.status = 'CONFIRMED')
+    order by id limit 10
+  ) unfinished
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refund_late_payment(p_purchase public.purchases, p_account_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.post_transaction('REFUND', array[
+    (app.account_of('STRIPE_CLEARING', p_purchase.currency), -p_purchase.amount_cents), (p_account_id, p_purchase.amount_cents)
+  ]::app.posting[], p_purchase_id => p_purchase.id, p_raffle_id => p_purchase.raffle_id,
+    p_external_id => p_purchase.provider_txn_id);
+  insert into app.card_refunds (intent_id, purchase_id, amount_cents)
+  values (p_purchase.provider_txn_id, p_purchase.id, p_purchase.amount_cents);
+  update public.purchases set status = 'REFUNDED', failure_code = 'paid_too_late', check_at = null where id = p_purchase.id;
+  perform app.tell('purchase_refunded', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refund_purchases(p_raffle_id uuid, p_max integer DEFAULT 200000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_items app.payout_item[];
+  v_currency text := (select currency from public.raffles where id = p_raffle_id and state = 'CANCELLED');
+begin
+  insert into public.wallet_accounts (kind, user_id, currency, balance_cents, held_cents, debt_cents)
+  select distinct 'USER'::public.account_kind, user_id, v_currency, 0, 0, 0
+  from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED' and payment_method = 'card'
+  on conflict on constraint wallet_accounts_once do nothing;
+
+  with refunded as (
+    update public.purchases set status = 'REFUNDED'
+    where id in (select id from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED' limit p_max for update)
+    returning id, user_id, amount_cents
+  ), told as (
+    insert into app.outbox (event, user_id, payload)
+    select 'purchase_refunded', user_id, jsonb_build_object('purchase_id', id) from refunded
+  )
+  select array_agg((a.id, r.amount_cents, r.id)::app.payout_item) into v_items
+  from refunded r join public.wallet_accounts a on a.kind = 'USER' and a.user_id = r.user_id and a.currency = v_currency;
+  if v_items is null then
+    return 0;
+  end if;
+  perform app.post_payouts('REFUND', app.account_of('RAFFLE_ESCROW', v_currency, null, p_raffle_id), v_items, p_raffle_id);
+  return cardinality(v_items);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2435,6 +4258,16 @@ AS $function$
 begin
   raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op)
     using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refuse_deletion()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception '% are never deleted once they are published', tg_table_name using errcode = 'insufficient_privilege';
 end
 $function$;
 
@@ -2502,6 +4335,52 @@ grant execute on function app.report_health() to anon;
 grant execute on function app.report_health() to authenticated;
 grant execute on function app.report_health() to service_role;
 
+CREATE OR REPLACE FUNCTION app.request_card_refund(p_purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.signed_in_user();
+  v_purchase public.purchases;
+  v_due bigint;
+begin
+  perform app.take_token('money', v_user_id);
+  select * into v_purchase from public.purchases where id = p_purchase_id and user_id = v_user_id for update;
+  if not found then
+    perform app.fail('purchase_not_found');
+  elsif v_purchase.status <> 'REFUNDED' or v_purchase.payment_method <> 'card'
+    or exists (select from app.card_refunds where purchase_id = p_purchase_id)
+    or not exists (select from app.card_payments where intent_id = v_purchase.provider_txn_id and taken_cents = 0)
+  then
+    perform app.fail('refund_not_available');
+  end if;
+  v_due := app.account_of('REFUNDS_DUE', v_purchase.currency);
+  perform app.post_transaction('REFUND', array[
+    (app.account_of('USER', v_purchase.currency, v_user_id), -v_purchase.amount_cents), (v_due, v_purchase.amount_cents)
+  ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id);
+  update app.card_payments set account_id = v_due where intent_id = v_purchase.provider_txn_id;
+  insert into app.card_refunds (intent_id, purchase_id, amount_cents)
+  values (v_purchase.provider_txn_id, p_purchase_id, v_purchase.amount_cents);
+  return jsonb_build_object('purchase', app.describe_purchase(v_purchase));
+end
+$function$;
+grant execute on function app.request_card_refund(p_purchase_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.require_active_wallet(p_account_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from public.wallet_accounts where id = p_account_id and status = 'SUSPENDED') then
+    perform app.fail('wallet_suspended');
+  end if;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.require_currency(p_currency text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2525,6 +4404,30 @@ begin
   if coalesce(length(btrim(p_note)), 0) not between 1 and 500 then
     perform app.fail_field(p_field, 'must have 1 to 500 characters');
   end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.require_player()
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.active_user();
+  v_profile public.profiles;
+  v_minimum_age integer := app.setting('minimum_age');
+begin
+  select * into strict v_profile from public.profiles where id = v_user_id;
+  if v_profile.self_excluded_until > app.clock() then
+    perform app.fail('self_excluded');
+  end if;
+  if v_minimum_age > 0 and (v_profile.birth_date is null
+    or v_profile.birth_date > (app.clock() at time zone 'utc')::date - make_interval(years => v_minimum_age))
+  then
+    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
+  end if;
+  return v_user_id;
 end
 $function$;
 
@@ -2559,6 +4462,34 @@ begin
     perform app.fail('not_permitted');
   end if;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.require_sound_terms(p_raffle public.raffles)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_issues jsonb := (select jsonb_agg(jsonb_build_object('path', path, 'message', message)) from app.find_faults(p_raffle));
+begin
+  if p_raffle.rake_cents < 0 then
+    v_issues := coalesce(v_issues, '[]') || '[{"path":"category_id","message":"has a prize fund beyond what the raffle brings in"}]';
+  end if;
+  if v_issues is not null then
+    perform app.fail('raffle_terms_invalid', jsonb_build_object('issues', v_issues));
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.reserve_seats(p_purchase_id uuid, p_seats app.seats[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.reservations (purchase_id, lane_no, start_num, end_num)
+  select p_purchase_id, lane_no, start_num, end_num from unnest(p_seats)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.resolve_alert(p_alert_id bigint)
@@ -2597,6 +4528,26 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.return_seats(p_raffle_id uuid, p_seats app.seats[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_lane record;
+begin
+  for v_lane in
+    select lane_no, sum(end_num - start_num + 1)::integer as seats from unnest(p_seats) group by lane_no order by lane_no
+  loop
+    update app.raffle_lanes set unpaid = unpaid - v_lane.seats, returned = returned + v_lane.seats
+    where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
+  end loop;
+  insert into app.raffle_gaps (raffle_id, lane_no, start_num, end_num)
+  select p_raffle_id, lane_no, start_num, end_num from unnest(p_seats);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.reverse_transaction(p_transaction_id bigint, p_note text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2621,6 +4572,8 @@ begin
       from unnest(v_entries) with ordinality e order by e.ordinality),
     p_topup_id => v_entries[1].topup_id,
     p_withdrawal_id => v_entries[1].withdrawal_id,
+    p_purchase_id => v_entries[1].purchase_id,
+    p_raffle_id => v_entries[1].raffle_id,
     p_external_id => v_entries[1].external_id,
     p_note => coalesce(p_note, v_entries[1].note),
     p_reverses => array(select id from unnest(v_entries) with ordinality e order by e.ordinality),
@@ -2645,6 +4598,16 @@ begin
 end
 $function$;
 grant execute on function app.revoke_role(p_user_id uuid, p_role public.staff_role) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.seats_of(p_purchase_id uuid)
+ RETURNS app.seats[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array_agg((lane_no, start_num, end_num)::app.seats order by lane_no, start_num)
+  from app.reservations where purchase_id = p_purchase_id
+$function$;
 
 CREATE OR REPLACE FUNCTION app.set_account_status(p_user_id uuid, p_status public.account_status)
  RETURNS void
@@ -2782,6 +4745,68 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.settle_wallet_purchase(p_purchase public.purchases, p_raffle public.raffles, p_seats app.seats[], p_numbers integer[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_account_id bigint := app.account_of('USER', p_purchase.currency, p_purchase.user_id);
+  v_tickets jsonb := '[]';
+  v_numbers integer[];
+begin
+  perform app.fill_if_sold_out(p_raffle.id, p_seats);
+  perform app.post_transaction('TICKET_PURCHASE', array[
+    (v_account_id, -p_purchase.amount_cents),
+    (app.account_of('RAFFLE_ESCROW', p_purchase.currency, null, p_raffle.id), p_purchase.amount_cents)
+  ]::app.posting[], p_purchase_id => p_purchase.id, p_raffle_id => p_raffle.id);
+
+  if p_numbers is not null then
+    v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
+  elsif p_purchase.redeem and p_raffle.numbering = 'PICK' then
+    v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
+  elsif p_purchase.redeem then
+    v_numbers := app.numbers_of(p_raffle, p_seats);
+  end if;
+  if p_purchase.redeem then
+    v_tickets := app.issue_tickets(p_purchase.id, p_purchase.user_id, p_raffle.id, v_numbers);
+  else
+    perform app.reserve_seats(p_purchase.id, p_seats);
+  end if;
+  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  return jsonb_build_object('purchase', app.describe_purchase(p_purchase), 'tickets', v_tickets,
+    'wallet', app.describe_wallet(v_account_id));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.shuffle(p_key text, p_size integer, p_position integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE STRICT
+ SET search_path TO ''
+AS $function$
+declare
+  v_bits integer := greatest(ceil(log(2, greatest(p_size, 2)) / 2), 1);
+  v_mask integer := (1 << v_bits) - 1;
+  v_left integer;
+  v_right integer;
+  v_place integer := p_position;
+begin
+  loop
+    v_left := v_place >> v_bits;
+    v_right := v_place & v_mask;
+    for v_round in 1..4 loop
+      select v_right, v_left # (('x' || substr(md5(p_key || ':' || v_round || ':' || v_right), 1, 8))::bit(32)::integer & v_mask)
+      into v_left, v_right;
+    end loop;
+    v_place := (v_left << v_bits) | v_right;
+    exit when v_place < p_size;
+  end loop;
+  return v_place;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.signed_in_user()
  RETURNS uuid
  LANGUAGE plpgsql
@@ -2801,6 +4826,32 @@ begin
 end
 $function$;
 grant execute on function app.signed_in_user() to authenticated;
+
+CREATE OR REPLACE FUNCTION app.stop_raffle(p_raffle_id uuid, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+begin
+  update app.raffle_lanes set open = false where raffle_id = p_raffle_id;
+  update public.raffles set state = 'CANCELLED', cancelled_at = app.clock(), cancel_reason = p_reason
+  where id = p_raffle_id
+  returning * into v_raffle;
+  update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;
+  with pending as (
+    update public.purchases set status = 'FAILED', failure_code = 'raffle_cancelled', check_at = app.clock()
+    where raffle_id = p_raffle_id and status = 'PENDING'
+    returning id, user_id
+  )
+  insert into app.outbox (event, user_id, payload)
+  select 'purchase_failed', user_id, jsonb_build_object('purchase_id', id) from pending;
+  update public.tickets set voided_at = app.clock() where raffle_id = p_raffle_id and voided_at is null;
+  delete from app.reservations where purchase_id in (select id from public.purchases where raffle_id = p_raffle_id);
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.store_answer(p_user_id uuid, p_endpoint text, p_key text, p_answer jsonb)
  RETURNS jsonb
@@ -2840,6 +4891,43 @@ end
 $function$;
 grant execute on function app.suspend_wallet(p_user_id uuid, p_reason text) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.take_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
+ RETURNS app.seats[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
+  v_lane smallint;
+  v_first integer;
+begin
+  -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
+  select lane_no into v_lane from (
+    select lane_no from app.raffle_lanes
+    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
+    order by (lane_no + pg_backend_pid()) % 16 offset 0
+  ) enough
+  where pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1;
+
+  for attempt in 1..2 loop
+    if v_lane is not null then
+      update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
+      where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
+      returning next_num - p_quantity into v_first;
+      if found then
+        return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
+      end if;
+    end if;
+    select lane_no into v_lane from app.raffle_lanes
+    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
+    order by random() limit 1;
+    exit when not found;
+  end loop;
+  return app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.take_token(p_class text, p_user_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -2866,6 +4954,15 @@ begin
     perform app.fail('rate_limited', jsonb_build_object('retry_after', ceil(-v_tokens / v_rate)));
   end if;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_payload jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.topup_of(p_object jsonb)
@@ -2900,6 +4997,18 @@ begin
   new.updated_at := now();
   return new;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.unpaid_reason(p_intent jsonb, p_type text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select 'not paid in full'
+  where p_type = 'payment_intent.succeeded' and p_intent ->> 'status' is distinct from 'succeeded'
+    or p_intent ->> 'status' = 'succeeded'
+      and coalesce(p_intent -> 'amount_received', p_intent -> 'amount') <> p_intent -> 'amount'
 $function$;
 
 CREATE OR REPLACE FUNCTION app.update_profile(p_changes jsonb)
@@ -2970,6 +5079,24 @@ CREATE OR REPLACE FUNCTION public.begin_admin_claim()
 AS $function$ select app.begin_admin_claim() $function$;
 grant execute on function public.begin_admin_claim() to authenticated;
 
+CREATE OR REPLACE FUNCTION public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
+    jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
+      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id))
+$function$;
+grant execute on function public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.begin_purchase_check(purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.begin_purchase_check(purchase_id) $function$;
+grant execute on function public.begin_purchase_check(purchase_id uuid) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.begin_topup(idempotency_key text, amount_cents bigint, currency text, method public.payment_form, details jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -2996,6 +5123,13 @@ AS $function$
     'amount_cents', amount_cents, 'currency', currency))
 $function$;
 grant execute on function public.begin_withdrawal(idempotency_key text, amount_cents bigint, currency text) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.cancel_raffle(raffle_id uuid, reason text, dry_run boolean DEFAULT true)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.cancel_raffle(raffle_id, reason, dry_run) $function$;
+grant execute on function public.cancel_raffle(raffle_id uuid, reason text, dry_run boolean) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.cancel_topup(topup_id uuid, code text)
  RETURNS boolean
@@ -3039,12 +5173,26 @@ CREATE OR REPLACE FUNCTION public.claim_unfinished(max_rows integer)
 AS $function$ select app.claim_unfinished(max_rows) $function$;
 grant execute on function public.claim_unfinished(max_rows integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.duplicate_raffle(raffle_id uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.duplicate_raffle(raffle_id) $function$;
+grant execute on function public.duplicate_raffle(raffle_id uuid) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.exclude_self(until timestamp with time zone)
  RETURNS jsonb
  LANGUAGE sql
  SET search_path TO ''
 AS $function$ select app.exclude_self(until); select app.describe_account() $function$;
 grant execute on function public.exclude_self(until timestamp with time zone) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.finish_purchase_check(purchase_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.finish_purchase_check(purchase_id) $function$;
+grant execute on function public.finish_purchase_check(purchase_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION public.get_account()
  RETURNS jsonb
@@ -3060,6 +5208,24 @@ CREATE OR REPLACE FUNCTION public.get_customer()
  SET search_path TO ''
 AS $function$ select app.get_customer() $function$;
 grant execute on function public.get_customer() to authenticated;
+
+CREATE OR REPLACE FUNCTION public.get_purchase(purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.get_purchase(purchase_id) $function$;
+grant execute on function public.get_purchase(purchase_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.get_raffle(raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.get_raffle(raffle_id) $function$;
+grant execute on function public.get_raffle(raffle_id uuid) to anon;
+grant execute on function public.get_raffle(raffle_id uuid) to authenticated;
+grant execute on function public.get_raffle(raffle_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION public.get_topup(topup_id uuid)
  RETURNS jsonb
@@ -3091,6 +5257,26 @@ CREATE OR REPLACE FUNCTION public.grant_role(user_id uuid, role public.staff_rol
 AS $function$ select app.grant_role(user_id, role) $function$;
 grant execute on function public.grant_role(user_id uuid, role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.list_purchases(skip integer, page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.list_purchases(skip, page_size) $function$;
+grant execute on function public.list_purchases(skip integer, page_size integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.list_raffles(skip integer, page_size integer, state public.raffle_state, category uuid, search text, sort text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select app.list_raffles(skip, page_size, state, category, search, sort)
+$function$;
+grant execute on function public.list_raffles(skip integer, page_size integer, state public.raffle_state, category uuid, search text, sort text) to anon;
+grant execute on function public.list_raffles(skip integer, page_size integer, state public.raffle_state, category uuid, search text, sort text) to authenticated;
+grant execute on function public.list_raffles(skip integer, page_size integer, state public.raffle_state, category uuid, search text, sort text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.list_topups(skip integer, page_size integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -3115,6 +5301,13 @@ CREATE OR REPLACE FUNCTION public.missing_events(ids text[])
 AS $function$ select app.missing_events(ids) $function$;
 grant execute on function public.missing_events(ids text[]) to service_role;
 
+CREATE OR REPLACE FUNCTION public.publish_raffle(raffle_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.publish_raffle(raffle_id) $function$;
+grant execute on function public.publish_raffle(raffle_id uuid) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.receive_stripe_event(event jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -3130,12 +5323,33 @@ CREATE OR REPLACE FUNCTION public.recent_destinations(days integer)
 AS $function$ select app.recent_destinations(days) $function$;
 grant execute on function public.recent_destinations(days integer) to service_role;
 
+CREATE OR REPLACE FUNCTION public.record_card_refund(id uuid, refund_id text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_card_refund(id, refund_id) $function$;
+grant execute on function public.record_card_refund(id uuid, refund_id text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text)
  RETURNS text
  LANGUAGE sql
  SET search_path TO ''
 AS $function$ select app.record_customer(user_id, customer_id) $function$;
 grant execute on function public.record_customer(user_id uuid, customer_id text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_purchase_failure(purchase_id, idempotency_key, code, refused) $function$;
+grant execute on function public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_purchase_payment(purchase_id uuid, idempotency_key text, object jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_purchase_payment(purchase_id, idempotency_key, object) $function$;
+grant execute on function public.record_purchase_payment(purchase_id uuid, idempotency_key text, object jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.record_topup(topup_id uuid, idempotency_key text, object jsonb)
  RETURNS jsonb
@@ -3150,6 +5364,16 @@ CREATE OR REPLACE FUNCTION public.record_topup_failure(topup_id uuid, idempotenc
  SET search_path TO ''
 AS $function$ select app.record_topup_failure(topup_id, idempotency_key, code, refused) $function$;
 grant execute on function public.record_topup_failure(topup_id uuid, idempotency_key text, code text, refused boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.redeem_ticket(idempotency_key text, purchase_id uuid, numbers integer[])
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.redeem_ticket(idempotency_key, purchase_id, numbers,
+    jsonb_build_object('purchase_id', purchase_id, 'numbers', numbers))
+$function$;
+grant execute on function public.redeem_ticket(idempotency_key text, purchase_id uuid, numbers integer[]) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.refuse_withdrawal(withdrawal_id uuid, code text)
  RETURNS void
@@ -3174,6 +5398,13 @@ AS $function$ select app.report_health() $function$;
 grant execute on function public.report_health() to anon;
 grant execute on function public.report_health() to authenticated;
 grant execute on function public.report_health() to service_role;
+
+CREATE OR REPLACE FUNCTION public.request_card_refund(purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.request_card_refund(purchase_id) $function$;
+grant execute on function public.request_card_refund(purchase_id uuid) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.resolve_alert(alert_id bigint)
  RETURNS void
@@ -3233,6 +5464,16 @@ CREATE OR REPLACE FUNCTION public.suspend_wallet(user_id uuid, reason text)
 AS $function$ select app.suspend_wallet(user_id, reason) $function$;
 grant execute on function public.suspend_wallet(user_id uuid, reason text) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.tickets_sold(raffle public.raffles)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.count_taken(raffle.id) $function$;
+grant execute on function public.tickets_sold(raffle public.raffles) to anon;
+grant execute on function public.tickets_sold(raffle public.raffles) to authenticated;
+grant execute on function public.tickets_sold(raffle public.raffles) to service_role;
+
 CREATE OR REPLACE FUNCTION public.update_account(changes jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -3258,9 +5499,15 @@ select cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invarian
 
 select cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()'); -- as postgres
 
+select cron.schedule('expire-purchases', '10 seconds', 'select app.expire_purchases()'); -- as postgres
+
 select cron.schedule('purge', '17 * * * *', 'select app.purge()'); -- as postgres
 
 select cron.schedule('reconcile-stripe', '27 * * * *', 'select app.call_function(''/reconcile'')'); -- as postgres
+
+select cron.schedule('refresh-popular', '*/2 * * * *', 'select app.refresh_popular()'); -- as postgres
+
+select cron.schedule('refund-cancelled', '10 seconds', 'select app.refund_cancelled()'); -- as postgres
 
 select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''/reconcile/sweep'')'); -- as postgres
 

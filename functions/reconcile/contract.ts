@@ -17,11 +17,14 @@ export const contract = defineContract("reconcile", {
   sweep: {
     method: "post",
     path: "/sweep",
-    summary: "Finish or cancel the top-ups and withdrawals that something has left unfinished",
+    summary:
+      "Finish or cancel what something has left unfinished; cancel what expired; send refunds",
     caller: "scheduler",
     response: z.object({
       topups: z.array(z.uuid()),
       withdrawals: z.array(z.uuid()),
+      purchases: z.array(z.uuid()),
+      refunds: z.array(z.uuid()),
       failed: z.array(z.uuid()),
     }),
   },

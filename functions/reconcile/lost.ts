@@ -79,7 +79,7 @@ export async function applyObjects(system: Rpc, since: number) {
     for (const list of lists) {
       for await (const object of list) {
         const isPayment = object.object !== "refund" && object.object !== "dispute";
-        if (isPayment && !object.metadata?.topup_id) continue;
+        if (isPayment && !object.metadata?.topup_id && !object.metadata?.purchase_id) continue;
         found.seen++;
         const outcome = await system("apply_stripe_object", {
           object: object as never,

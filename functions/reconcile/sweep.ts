@@ -3,12 +3,26 @@ import type { Rpc } from "../../shared/database.ts";
 import { logFailure } from "../../shared/report.ts";
 import { ask, find } from "../../shared/stripe.ts";
 import type { Payment, Topup } from "../../shared/topups.ts";
+import { findIntent, readIntent } from "../../shared/purchases.ts";
 import { cancelPayment, findPayment, readPayment } from "../../shared/topups.ts";
 import { fetchBack, sendPayout } from "../../shared/withdrawals.ts";
 
 interface UnfinishedTopup extends Topup {
   provider_txn_id: string | null;
   expired: boolean;
+}
+
+interface UnfinishedPurchase {
+  id: string;
+  status: "PENDING" | "FAILED" | "EXPIRED";
+  provider_txn_id: string | null;
+  created_at: string;
+}
+
+interface UnfinishedRefund {
+  id: string;
+  intent_id: string;
+  amount_cents: number;
 }
 
 interface UnfinishedWithdrawal {
@@ -28,6 +42,8 @@ const AT_ONCE = 50;
 export async function sweep(system: Rpc, requestId: string) {
   const due = await system("claim_unfinished", { max_rows: AT_ONCE }) as unknown as {
     topups: UnfinishedTopup[];
+    purchases: UnfinishedPurchase[];
+    refunds: UnfinishedRefund[];
     withdrawals: UnfinishedWithdrawal[];
   };
   const failed: string[] = [];
@@ -42,8 +58,16 @@ export async function sweep(system: Rpc, requestId: string) {
   };
   for (const topup of due.topups) await attempt(topup.id, sweepTopup(system, topup));
   for (const one of due.withdrawals) await attempt(one.id, sweepWithdrawal(system, one));
+  for (const one of due.purchases) await attempt(one.id, sweepPurchase(system, one));
+  for (const one of due.refunds) await attempt(one.id, sendRefund(system, one));
   const ids = (rows: { id: string }[]) => rows.map(({ id }) => id);
-  return { topups: ids(due.topups), withdrawals: ids(due.withdrawals), failed };
+  return {
+    topups: ids(due.topups),
+    withdrawals: ids(due.withdrawals),
+    purchases: ids(due.purchases),
+    refunds: ids(due.refunds),
+    failed,
+  };
 }
 
 async function sweepTopup(system: Rpc, topup: UnfinishedTopup): Promise<void> {
@@ -64,6 +88,37 @@ async function sweepTopup(system: Rpc, topup: UnfinishedTopup): Promise<void> {
       ? ended.status === "succeeded" || ended.status === "processing"
       : ended.status === "complete");
   if (!isPaid) await system("cancel_topup", { topup_id: topup.id, code: "abandoned" });
+}
+
+async function sweepPurchase(system: Rpc, row: UnfinishedPurchase): Promise<void> {
+  const { id: purchase_id, provider_txn_id: id } = row;
+  const apply = (object: object) =>
+    system("apply_stripe_object", { object: object as never, account: null as never });
+  const intent = id ? await readIntent(id) : await findIntent(row);
+  if (intent) await apply(intent);
+  if (row.status === "PENDING") return;
+  // Its seats are gone: nobody shall pay for it any more.
+  const ended = intent && await cancelPayment(intent);
+  if (ended) await apply(ended);
+  const isOpen = ended && ended.status !== "canceled" && ended.status !== "succeeded";
+  if (!isOpen) await system("finish_purchase_check", { purchase_id });
+}
+
+async function sendRefund(system: Rpc, { id, intent_id, amount_cents }: UnfinishedRefund) {
+  // Under no key of ours, which would repeat a refusal for a day: what was sent before is found here.
+  const refunds = await ask((stripe) =>
+    stripe.refunds.list({ payment_intent: intent_id, limit: 100 })
+  );
+  const refund = refunds.data.find(({ metadata }) => metadata?.refund_id === id) ??
+    await ask((stripe) =>
+      stripe.refunds.create({
+        payment_intent: intent_id,
+        amount: amount_cents,
+        metadata: { refund_id: id },
+      })
+    );
+  await system("record_card_refund", { id, refund_id: refund.id });
+  await system("apply_stripe_object", { object: refund as never, account: null as never });
 }
 
 /** A debit that was under way when the page was closed, and has not come: only its intent says so. */

@@ -2,8 +2,7 @@
 import { customerOf } from "../../shared/cards.ts";
 import type { Rpc } from "../../shared/database.ts";
 import { ApiError } from "../../shared/errors.ts";
-import { invalid } from "../../shared/request.ts";
-import { readFailure } from "../../shared/stripe.ts";
+import { explainFailure } from "../../shared/stripe.ts";
 import type { Topup } from "../../shared/topups.ts";
 import { createPayment } from "../../shared/topups.ts";
 
@@ -37,29 +36,9 @@ export async function requestPayment(
     const answer = await system("record_topup", { topup_id, idempotency_key, object });
     if (answer) return { replayed: false, answer };
   } catch (error) {
-    const { code, refused, failure } = explain(error);
+    const { code, refused, failure } = explainFailure(error);
     await system("record_topup_failure", { topup_id, idempotency_key, code, refused });
     throw failure;
   }
   throw new ApiError("try_again");
-}
-
-const FIELDS: Record<string, string> = {
-  currency: "currency",
-  payment_method: "payment_method",
-  amount: "amount_cents",
-};
-
-function explain(error: unknown): { code: string; refused: boolean; failure: Error } {
-  if (error instanceof ApiError) return { code: error.code, refused: false, failure: error };
-  const { outcome, kept: refused, code, param = "" } = readFailure(error);
-  if (outcome === "declined") {
-    return { code, refused, failure: new ApiError("card_declined", { decline_code: code }) };
-  }
-  // Within our limits, and yet not what Stripe takes: an amount in this currency, a card not theirs.
-  const field = code.startsWith("amount_too") ? "amount_cents" : FIELDS[param];
-  const failure = outcome === "refused" && field
-    ? invalid({ path: field, message: "is not what the payment provider takes" })
-    : new ApiError("payment_provider_unavailable", undefined, { cause: error });
-  return { code, refused, failure };
 }

@@ -58,6 +58,35 @@ const seenByOwner = (
   key,
 });
 
+/** What everyone reads, and operators write in the columns that are granted. */
+function catalogue({ granted, sample, key, public: seen = allSeen }: {
+  granted: string;
+  sample: TableAccess["sample"];
+  key: TableAccess["key"];
+  public?: Rows;
+}): TableAccess {
+  const columns = granted.split(", ").sort().join(", ");
+  const written: Rows = { select: "all", insert: "all", update: "all", delete: "all" };
+  const unwritten: Rows = { ...seen, update: "none", delete: "none" };
+  return {
+    granted: {
+      anon: "select",
+      authenticated: `delete, insert(${columns}), select, update(${columns})`,
+      service_role: "select",
+    },
+    owner: "id",
+    rows: {
+      nobody: seen,
+      user: unwritten,
+      operator: written,
+      admin: written,
+      service_role: allSeen,
+    },
+    sample,
+    key,
+  };
+}
+
 export const tables: Record<string, TableAccess> = {
   "public.profiles": {
     granted: {
@@ -135,6 +164,63 @@ export const tables: Record<string, TableAccess> = {
       subject_id: randomUUID(),
     }),
   },
+  "public.prizes": catalogue({
+    granted: "title, description, value_cents, currency, stock, sponsor, image_urls",
+    sample: (owner) => ({ title: owner, value_cents: 100 }),
+    key: (owner) => ({ id: owner }),
+  }),
+  "public.raffle_categories": catalogue({
+    granted:
+      "name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents",
+    sample: (owner) => ({ name: owner, ticket_price_cents: 100 }),
+    key: (owner) => ({ id: owner }),
+  }),
+  "public.lotteries": {
+    granted: { anon: "select", authenticated: "select", service_role: "select" },
+    owner: "id",
+    rows: {
+      nobody: allSeen,
+      user: allSeen,
+      operator: allSeen,
+      admin: allSeen,
+      service_role: allSeen,
+    },
+    sample: (owner) => ({ name: owner, digits: 4 }),
+    key: (owner) => ({ id: owner }),
+  },
+  // The samples are drafts.
+  "public.raffles": catalogue({
+    granted: "prize_id, category_id, title, description, ticket_price_cents, currency, " +
+      "tickets_required, min_tickets, max_per_user, numbering, winners_count, prize_tiers, " +
+      "draw_method, lottery_id, lottery_draw_date, unsold_rule, opens_at, closes_at, lanes, " +
+      "boost_price_cents, boost_limit, retry_of, retry_price_cents",
+    public: { select: "none" },
+    sample: (owner) => ({
+      prize_id: owner,
+      title: owner,
+      ticket_price_cents: 100,
+      tickets_required: 10,
+      closes_at: new Date(),
+    }),
+    key: (owner) => ({ id: owner, lottery_id: owner, category_id: owner, retry_of: owner }),
+  }),
+  "public.purchases": seenByOwner((owner) => ({
+    user_id: owner,
+    raffle_id: owner,
+    type: "ENTRY",
+    status: "PENDING",
+    quantity: 1,
+    amount_cents: 100,
+    currency: "EUR",
+    payment_method: "card",
+    redeem: true,
+  })),
+  "public.tickets": seenByOwner((owner) => ({
+    user_id: owner,
+    raffle_id: owner,
+    purchase_id: owner,
+    ticket_num: 1,
+  })),
   "public.play_limits": seenByOwner((owner) => ({
     user_id: owner,
     kind: "spend",
@@ -188,6 +274,14 @@ export const internal: Record<string, Partial<Record<Role, string>>> = {
   "app.admin_claims": {},
   "app.card_payments": {},
   "app.card_reversals": {},
+  "app.card_refunds": {},
+  "app.number_claims": {},
+  "app.outbox": {},
+  "app.popular_raffles": {},
+  "app.raffle_gaps": {},
+  "app.raffle_keys": {},
+  "app.raffle_lanes": {},
+  "app.reservations": {},
   "app.error_codes": { anon: "select", authenticated: "select", service_role: "select" },
   "app.idempotency_keys": {},
   "app.rate_buckets": {},
@@ -200,6 +294,8 @@ export const internal: Record<string, Partial<Record<Role, string>>> = {
 
 export const sequences: Record<string, Partial<Record<Role, string>>> = {
   "app.ledger_transactions": {},
+  "app.outbox_id_seq": {},
+  "public.tickets_id_seq": {},
   "public.audit_log_id_seq": {},
   "public.operator_alerts_id_seq": {},
   "public.wallet_accounts_id_seq": {},
@@ -227,6 +323,20 @@ export const functions: Record<string, string> = {
   "public.set_setting(text, integer)": "authenticated: admin",
   "public.update_account(jsonb)": "authenticated",
   "public.adjust_wallet(uuid, text, bigint, text)": "authenticated: admin",
+  "public.begin_purchase(text, uuid, integer, integer[], purchase_type, payment_method, boolean, bigint)":
+    "authenticated",
+  "public.begin_purchase_check(uuid)": "authenticated",
+  "public.cancel_raffle(uuid, text, boolean)": "authenticated: operator",
+  "public.duplicate_raffle(uuid)": "authenticated: operator",
+  "public.get_purchase(uuid)": "authenticated",
+  "public.get_raffle(uuid)": "anon authenticated service_role",
+  "public.list_purchases(integer, integer)": "authenticated",
+  "public.list_raffles(integer, integer, raffle_state, uuid, text, text)":
+    "anon authenticated service_role",
+  "public.publish_raffle(uuid)": "authenticated: operator",
+  "public.redeem_ticket(text, uuid, integer[])": "authenticated",
+  "public.request_card_refund(uuid)": "authenticated",
+  "public.tickets_sold(raffles)": "anon authenticated service_role",
   "public.begin_topup(text, bigint, text, payment_form, jsonb)": "authenticated",
   "public.get_customer()": "authenticated",
   "public.begin_topup_check(uuid)": "authenticated",
@@ -241,6 +351,10 @@ export const functions: Record<string, string> = {
   "public.suspend_wallet(uuid, text)": "authenticated: operator",
 
   // What Stripe says, through our own functions
+  "public.finish_purchase_check(uuid)": "service_role",
+  "public.record_card_refund(uuid, text)": "service_role",
+  "public.record_purchase_failure(uuid, text, text, boolean)": "service_role",
+  "public.record_purchase_payment(uuid, text, jsonb)": "service_role",
   "public.answer_withdrawal(uuid, text)": "service_role",
   "public.apply_stripe_object(jsonb, text)": "service_role",
   "public.cancel_topup(uuid, text)": "service_role",
@@ -271,6 +385,20 @@ export const functions: Record<string, string> = {
   "app.signed_in_user()": "authenticated",
   "app.update_profile(jsonb)": "authenticated",
   "app.adjust_wallet(uuid, text, bigint, text)": "authenticated: admin",
+  "app.begin_purchase(text, uuid, integer, integer[], purchase_type, payment_method, boolean, bigint, jsonb)":
+    "authenticated",
+  "app.begin_purchase_check(uuid)": "authenticated",
+  "app.cancel_raffle(uuid, text, boolean)": "authenticated: operator",
+  "app.duplicate_raffle(uuid)": "authenticated: operator",
+  "app.get_purchase(uuid)": "authenticated",
+  "app.get_raffle(uuid)": "anon authenticated service_role",
+  "app.list_purchases(integer, integer)": "authenticated",
+  "app.list_raffles(integer, integer, raffle_state, uuid, text, text)":
+    "anon authenticated service_role",
+  "app.publish_raffle(uuid)": "authenticated: operator",
+  "app.redeem_ticket(text, uuid, integer[], jsonb)": "authenticated",
+  "app.request_card_refund(uuid)": "authenticated",
+  "app.count_taken(uuid)": "anon authenticated service_role",
   "app.begin_topup(text, bigint, text, payment_form, jsonb)": "authenticated",
   "app.get_customer()": "authenticated",
   "app.begin_topup_check(uuid)": "authenticated",
@@ -283,6 +411,10 @@ export const functions: Record<string, string> = {
   "app.resolve_alert(bigint)": "authenticated: operator",
   "app.set_payout_account(uuid, text)": "authenticated: operator",
   "app.suspend_wallet(uuid, text)": "authenticated: operator",
+  "app.finish_purchase_check(uuid)": "service_role",
+  "app.record_card_refund(uuid, text)": "service_role",
+  "app.record_purchase_failure(uuid, text, text, boolean)": "service_role",
+  "app.record_purchase_payment(uuid, text, jsonb)": "service_role",
   "app.answer_withdrawal(uuid, text)": "service_role",
   "app.apply_stripe_object(jsonb, text, text)": "service_role",
   "app.cancel_topup(uuid, text)": "service_role",
@@ -301,5 +433,6 @@ export const functions: Record<string, string> = {
   // What policies and requests need
   "app.check_request()": "anon authenticated service_role",
   "app.fail(text, jsonb)": "anon authenticated service_role",
+  "app.are_web_addresses(text[])": "authenticated",
   "app.has_role(staff_role)": "authenticated",
 };

@@ -119,9 +119,10 @@ export async function reach(
       return (await everyOwner(db, table)).filter((one) => !left.includes(one));
     });
   } catch (error) {
-    // 428C9: a column that nobody can set at all.
+    // 428C9: a column that nobody can set at all. 23503, 23505: allowed, and held only by other rows.
     const { code } = error as { code?: string };
     if (code === "42501" || code === "428C9") return "refused";
+    if (code === "23503" || code === "23505") return await everyOwner(db, table);
     throw error;
   }
 }

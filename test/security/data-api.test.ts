@@ -165,8 +165,9 @@ test("a change without any filter stops at the user's own row", async () => {
 });
 
 test("no one finds another's row by embedding one table in another", async () => {
-  for (const table of names) {
-    for (const other of names.filter((one) => one !== table)) {
+  const closed = names.filter((table) => tables[`public.${table}`].rows.user.select !== "all");
+  for (const table of closed) {
+    for (const other of closed.filter((one) => one !== table)) {
       for (const shape of ["", "!inner", "!left"]) {
         const { status, text } = await rest("GET", `/${table}?select=*,${other}${shape}(*)`, {
           token: ana.token,

@@ -20,9 +20,14 @@ function notFound(): Response {
 }
 
 const port = Number(Deno.env.get("PORT"));
-Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, (request) => {
+/** Takes the whole body in, so that an answer given before it was read does not cut the sender off. */
+async function received(request: Request): Promise<Request> {
+  return request.body ? new Request(request, { body: await request.arrayBuffer() }) : request;
+}
+
+Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
   const name = new URL(request.url).pathname.split("/")[1];
   if (name === "ready") return new Response("ready");
-  return apps.get(name)?.fetch(request) ?? notFound();
+  return await apps.get(name)?.fetch(await received(request)) ?? notFound();
 });
 await leaveWithParent();

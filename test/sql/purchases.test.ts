@@ -1,0 +1,310 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { TestDatabase } from "../support/database.ts";
+import { actAs, codeOf, testDatabase } from "../support/database.ts";
+import { buy, operatorOf, player, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { violations, walletOf } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let ana: string;
+beforeAll(async () => {
+  db = await testDatabase();
+  await db.sql`update app.rate_limits set burst = 100000 where class = 'money'`;
+});
+beforeEach(async () => void (ana = (await player(db, 100_000)).id));
+afterEach(async () => expect(await violations(db)).toEqual([]));
+
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => from + index);
+const setting = (name: string, value: number) =>
+  db.sql`update app.settings set value = ${value} where name = ${name}`;
+
+describe("buying by wallet", () => {
+  test("takes the money and gives consecutive numbers in one go", async () => {
+    const raffle_id = await raffle(db);
+    const first = await buy(db, ana, { raffle_id, quantity: 3 });
+    expect(first.purchase).toMatchObject({
+      status: "CONFIRMED",
+      type: "ENTRY",
+      quantity: 3,
+      amount_cents: 1500,
+      currency: "EUR",
+      payment_method: "wallet",
+      redeemed: true,
+      expires_at: null,
+    });
+    expect(first.tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([1, 2, 3]);
+    expect(first.wallet).toEqual({
+      balance_cents: 98_500,
+      available_cents: 98_500,
+      currency: "EUR",
+    });
+    const second = await buy(db, ana, { raffle_id });
+    expect(second.tickets[0].ticket_num).toBe(4);
+  });
+
+  test("with the same key takes it once, and answers the same", async () => {
+    const raffle_id = await raffle(db);
+    const first = await buy(db, ana, { raffle_id }, "once");
+    expect(await buy(db, ana, { raffle_id }, "once")).toEqual(first);
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity: 2 }, "once"))).toBe(
+      "idempotency_key_reused",
+    );
+    expect((await walletOf(db, ana)).balance).toBe(99_500);
+  });
+
+  test("to the last ticket makes the raffle FULL, and then it is sold out", async () => {
+    const raffle_id = await raffle(db, { tickets_required: 7, lanes: 3 });
+    for (const quantity of [2, 2, 2]) await buy(db, ana, { raffle_id, quantity });
+    expect(await stateOf(db, raffle_id)).toBe("OPEN");
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity: 2 }))).toBe("raffle_sold_out");
+    await buy(db, ana, { raffle_id });
+    expect(await stateOf(db, raffle_id)).toBe("FULL");
+    expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 7));
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("raffle_sold_out");
+  });
+
+  test("without enough money leaves no trace", async () => {
+    const raffle_id = await raffle(db, { ticket_price_cents: 60_000 });
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity: 2 }))).toBe("balance_insufficient");
+    expect(await db.sql`select from public.purchases where raffle_id = ${raffle_id}`).toHaveLength(
+      0,
+    );
+    const [{ taken }] = await db.sql`select app.count_taken(${raffle_id}) as taken`;
+    expect(taken).toBe(0);
+  });
+});
+
+describe("numbers", () => {
+  test("of a RANDOM raffle are each sold once, in an order that tells nothing", async () => {
+    const raffle_id = await raffle(db, { numbering: "RANDOM", ticket_price_cents: 10 });
+    const inOrder: number[] = [];
+    for (let n = 0; n < 20; n++) {
+      const { tickets } = await buy(db, ana, { raffle_id, quantity: 5 });
+      inOrder.push(...tickets.map((one: { ticket_num: number }) => one.ticket_num));
+    }
+    expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 100));
+    expect(inOrder).not.toEqual(range(1, 100));
+  });
+
+  test("of a PICK raffle are the buyer's choice, or lucky ones, each sold once", async () => {
+    const raffle_id = await raffle(db, { numbering: "PICK", ticket_price_cents: 10 });
+    const { tickets } = await buy(db, ana, { raffle_id, numbers: [77, 7, 42] });
+    expect(tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([7, 42, 77]);
+    expect(await codeOf(buy(db, ana, { raffle_id, numbers: [41, 42] }))).toBe("number_taken");
+    for (const numbers of [[0], [101], [1, 1]]) {
+      expect(await codeOf(buy(db, ana, { raffle_id, numbers }))).toBe("number_out_of_range");
+    }
+    await buy(db, ana, { raffle_id, quantity: 97 });
+    expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 100));
+    expect(await stateOf(db, raffle_id)).toBe("FULL");
+  });
+
+  test("cannot be chosen where they are not for choosing", async () => {
+    const raffle_id = await raffle(db);
+    expect(await codeOf(buy(db, ana, { raffle_id, numbers: [5] }))).toBe("request_invalid");
+  });
+});
+
+describe("redeeming later", () => {
+  const redeem = (
+    userId: string,
+    purchaseId: string,
+    numbers: number[] | null = null,
+    key = crypto.randomUUID(),
+  ) =>
+    actAs(
+      db,
+      { role: "authenticated", id: userId },
+      async (sql) =>
+        (await sql`select public.redeem_ticket(${key}, ${purchaseId}, ${numbers}::integer[]) as result`)[
+          0
+        ].result.answer,
+    );
+
+  test("gives the tickets that were kept, once; the same key the same ones", async () => {
+    const raffle_id = await raffle(db, { tickets_required: 3 });
+    const { purchase, tickets } = await buy(db, ana, { raffle_id, quantity: 3, redeem: false });
+    expect([purchase.redeemed, tickets]).toEqual([false, []]);
+    expect(await stateOf(db, raffle_id)).toBe("FULL");
+    const first = await redeem(ana, purchase.id, null, "once");
+    expect(first.purchase.redeemed).toBe(true);
+    expect(first.tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([1, 2, 3]);
+    expect(await redeem(ana, purchase.id, null, "once")).toEqual(first);
+    expect(await codeOf(redeem(ana, purchase.id))).toBe("purchase_already_redeemed");
+  });
+
+  test("of a PICK raffle takes the numbers then", async () => {
+    const raffle_id = await raffle(db, { numbering: "PICK" });
+    const { purchase } = await buy(db, ana, { raffle_id, quantity: 2, redeem: false });
+    await buy(db, ana, { raffle_id, numbers: [9] });
+    expect(await codeOf(redeem(ana, purchase.id, [8, 9]))).toBe("number_taken");
+    expect(await codeOf(redeem(ana, purchase.id, [8]))).toBe("request_invalid");
+    const { tickets } = await redeem(ana, purchase.id, [8, 10]);
+    expect(tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([8, 10]);
+  });
+
+  test("is refused for others', unpaid and refunded purchases", async () => {
+    const raffle_id = await raffle(db);
+    const ben = (await player(db)).id;
+    const { purchase } = await buy(db, ana, { raffle_id, redeem: false });
+    const card = await buy(db, ana, { raffle_id, redeem: false, payment_method: "card" });
+    expect(await codeOf(redeem(ben, purchase.id))).toBe("purchase_not_found");
+    expect(await codeOf(redeem(ana, crypto.randomUUID()))).toBe("purchase_not_found");
+    expect(await codeOf(redeem(ana, card.purchase.id))).toBe("purchase_not_confirmed");
+    await actAs(
+      db,
+      await operatorOf(db),
+      (sql) => sql`select public.cancel_raffle(${raffle_id}, 'A mistake', false)`,
+    );
+    expect(await codeOf(redeem(ana, purchase.id))).toBe("purchase_not_redeemable");
+  });
+});
+
+describe("nobody buys", () => {
+  test("under age, or of unknown age; unless there is no minimum", async () => {
+    const raffle_id = await raffle(db);
+    const years = (count: number, days: number) =>
+      db.sql`update public.profiles
+      set birth_date = (now() at time zone 'utc')::date - make_interval(years => ${count}) + make_interval(days => ${days})
+      where id = ${ana}`;
+    await db.sql`update public.profiles set birth_date = null where id = ${ana}`;
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("age_restricted");
+    await years(18, 1);
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("age_restricted");
+    await years(18, 0);
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
+    await setting("minimum_age", 0);
+    await years(5, 0);
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
+    await setting("minimum_age", 18);
+  });
+
+  test.each([
+    [
+      "self_excluded",
+      "update public.profiles set self_excluded_until = now() + interval '1 day' where id = $1",
+    ],
+    ["account_suspended", "update public.profiles set status = 'SUSPENDED' where id = $1"],
+    ["email_unverified", "update auth.users set email_confirmed_at = null where id = $1"],
+    [
+      "wallet_suspended",
+      "update public.wallet_accounts set suspended_reason = 'test' where user_id = $1",
+    ],
+  ])("who is %s, by wallet or card", async (code, change) => {
+    const raffle_id = await raffle(db);
+    await db.sql.unsafe(change, [ana]);
+    for (const payment_method of ["wallet", "card"] as const) {
+      expect(await codeOf(buy(db, ana, { raffle_id, payment_method }))).toBe(code);
+    }
+  });
+
+  test("before it opens, after it closes, what is a draft, or does not exist", async () => {
+    const hour = 3_600_000;
+    const later = await raffle(db, { opens_at: new Date(Date.now() + hour) });
+    expect(await codeOf(buy(db, ana, { raffle_id: later }))).toBe("raffle_not_open");
+    const soon = await raffle(db, { closes_at: new Date(Date.now() + 300) });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    expect(await codeOf(buy(db, ana, { raffle_id: soon }))).toBe("raffle_not_open");
+    expect(await codeOf(buy(db, ana, { raffle_id: crypto.randomUUID() }))).toBe("raffle_not_found");
+  });
+
+  test.each([0, -1, 101, 2_147_483_647])("%i tickets at once", async (quantity) => {
+    const raffle_id = await raffle(db, { tickets_required: 1000 });
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity }))).toBe("quantity_out_of_range");
+  });
+
+  test("more than one person may have, over several purchases", async () => {
+    const raffle_id = await raffle(db, { max_per_user: 5 });
+    await buy(db, ana, { raffle_id, quantity: 3 });
+    await buy(db, ana, { raffle_id, quantity: 1, payment_method: "card" });
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity: 2 }))).toBe("ticket_limit_reached");
+    await buy(db, ana, { raffle_id });
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("ticket_limit_reached");
+  });
+
+  test("beyond their own spend limit", async () => {
+    const raffle_id = await raffle(db);
+    await db.sql`insert into public.play_limits (user_id, kind, period, currency, amount_cents)
+      values (${ana}, 'spend', 'day', 'EUR', 1200)`;
+    await buy(db, ana, { raffle_id, quantity: 2 });
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("spend_limit_reached");
+    await db
+      .sql`update public.purchases set created_at = now() - interval '25 hours' where user_id = ${ana}`;
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
+  });
+});
+
+describe("boosts and retries", () => {
+  test("a boost is for a ticket one holds, at its price, up to its limit", async () => {
+    const raffle_id = await raffle(db, { boost_price_cents: 100, boost_limit: 3, max_per_user: 1 });
+    const ben = (await player(db, 10_000)).id;
+    const { tickets: [{ id: ticket_id }] } = await buy(db, ana, { raffle_id });
+    const boost = (userId: string, quantity: number, ticket = ticket_id) =>
+      buy(db, userId, { raffle_id, type: "BOOST", quantity, ticket_id: ticket });
+    const { purchase, tickets } = await boost(ana, 2);
+    expect([purchase.amount_cents, tickets.length]).toEqual([200, 2]);
+    expect(await codeOf(boost(ana, 2))).toBe("boost_limit_reached");
+    expect(await codeOf(boost(ben, 1))).toBe("ticket_not_found");
+    expect(await codeOf(boost(ana, 1))).toBe("none");
+    const plain = await raffle(db);
+    const other = await buy(db, ana, { raffle_id: plain });
+    const asked = buy(db, ana, { raffle_id: plain, type: "BOOST", ticket_id: other.tickets[0].id });
+    expect(await codeOf(asked)).toBe("boost_limit_reached");
+  });
+
+  test("a retry is for a ticket that lost in the raffle before, once", async () => {
+    const before = await raffle(db, { tickets_required: 2 });
+    const { tickets } = await buy(db, ana, { raffle_id: before, quantity: 2 });
+    const raffle_id = await raffle(db, { retry_of: before, retry_price_cents: 200 });
+    const retry = (ticket: number, quantity = 1) =>
+      buy(db, ana, { raffle_id, type: "RETRY", quantity, ticket_id: ticket });
+    expect(await codeOf(retry(tickets[0].id))).toBe("retry_not_available");
+    await db.sql`alter table public.raffles disable trigger enforce_state_change`;
+    await db.sql`update public.raffles set state = 'SETTLED' where id = ${before}`;
+    await db.sql`alter table public.raffles enable trigger enforce_state_change`;
+    expect((await retry(tickets[0].id)).purchase.amount_cents).toBe(200);
+    expect(await codeOf(retry(tickets[0].id))).toBe("retry_not_available");
+    expect(await codeOf(retry(tickets[1].id, 2))).toBe("retry_not_available");
+    const elsewhere = await raffle(db);
+    const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: tickets[1].id });
+    expect(await codeOf(asked)).toBe("retry_not_available");
+  });
+});
+
+describe("what is issued stays", () => {
+  test("no role changes, moves or deletes a ticket", async () => {
+    const raffle_id = await raffle(db);
+    const { tickets: [{ id }] } = await buy(db, ana, { raffle_id });
+    for (
+      const change of [
+        "update public.tickets set ticket_num = 99",
+        "update public.tickets set user_id = gen_random_uuid()",
+        "update public.tickets set purchase_id = gen_random_uuid()",
+        "delete from public.tickets",
+        "truncate public.tickets",
+      ]
+    ) {
+      for (const sql of [db.sql, db.superuser]) {
+        expect(
+          await codeOf(
+            sql.unsafe(change.includes("truncate") ? change : `${change} where id = ${id}`),
+          ),
+        )
+          .toBe("42501");
+      }
+    }
+  });
+
+  test("no final state is left again", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase } = await buy(db, ana, { raffle_id });
+    for (const status of ["PENDING", "FAILED", "EXPIRED"]) {
+      expect(
+        await codeOf(
+          db.sql`update public.purchases set status = ${status} where id = ${purchase.id}`,
+        ),
+      )
+        .toBe("state_change_refused");
+    }
+  });
+});
