@@ -1,0 +1,452 @@
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { raffle } from "../support/raffles.ts";
+import type { Person, TestStack } from "../support/stack.ts";
+import { call, clientFor, signUp, testStack } from "../support/stack.ts";
+import { control, deliver, eventBody, flushWebhooks } from "../support/stripe.ts";
+import { runScheduled } from "../support/payments.ts";
+import { fund, houseBalance, violations, walletOf } from "../support/wallets.ts";
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await testStack({ STRIPE_TIMEOUT_MS: "700" });
+  await stack.sql`update app.rate_limits set burst = 1000 where class in ('money', 'verify')`;
+});
+afterEach(async () => {
+  await control(stack, "DELETE /faults");
+  await flushWebhooks(stack);
+  expect(await violations(stack)).toEqual([]);
+});
+
+async function player(cents = 0): Promise<Person> {
+  const person = await signUp(stack);
+  await stack.sql`update public.profiles set birth_date = '1990-01-01' where id = ${person.id}`;
+  if (cents > 0) await fund(stack, person.id, cents);
+  return person;
+}
+
+const post = (person: Person, path: string, body: unknown, key: string = crypto.randomUUID()) =>
+  call(stack, "POST", path, { token: person.token, body, headers: { "idempotency-key": key } });
+const buy = (person: Person, body: Record<string, unknown>, key?: string) =>
+  post(person, "/purchase", { payment_method: "wallet", quantity: 1, ...body }, key);
+const byCard = (person: Person, raffle_id: string, body = {}, key?: string) =>
+  buy(person, { raffle_id, payment_method: "card", ...body }, key);
+const read = async (person: Person, id: string) =>
+  (await call(stack, "GET", `/purchase/${id}`, { token: person.token })).body;
+const expire = async (id: string) => {
+  await stack.sql`update public.purchases set expires_at = now() where id = ${id}`;
+  await stack.sql`select app.expire_purchases()`;
+};
+
+describe("by wallet", () => {
+  test("the answer is as the contract says", async () => {
+    const ana = await player(2000);
+    const raffle_id = await raffle(stack);
+    const { status, body } = await buy(ana, { raffle_id, quantity: 2 });
+    expect(status).toBe(201);
+    expect(Object.keys(body).sort()).toEqual(["purchase", "tickets", "wallet"]);
+    expect(body.purchase).toMatchObject({ raffle_id, status: "CONFIRMED", amount_cents: 1000 });
+    expect(body.tickets).toEqual([
+      { id: expect.any(Number), ticket_num: 1 },
+      { id: expect.any(Number), ticket_num: 2 },
+    ]);
+    expect(body.wallet).toEqual({ balance_cents: 1000, available_cents: 1000, currency: "EUR" });
+    expect(await read(ana, body.purchase.id)).toEqual({
+      purchase: body.purchase,
+      tickets: body.tickets,
+    });
+    const list = await call(stack, "GET", "/purchase", { token: ana.token });
+    expect(list.body).toMatchObject({ total: 1, items: [{ id: body.purchase.id }] });
+    const mine = await clientFor(stack, ana.token).from("tickets").select().order("ticket_num");
+    expect(mine.data?.map((ticket) => ticket.ticket_num)).toEqual([1, 2]);
+  });
+
+  test("price, amount, currency and user in the body are refused", async () => {
+    const ana = await player(2000);
+    const raffle_id = await raffle(stack);
+    for (
+      const field of [
+        "amount_cents",
+        "ticket_price_cents",
+        "price",
+        "currency",
+        "user_id",
+        "status",
+      ]
+    ) {
+      const { status, body } = await buy(ana, { raffle_id, [field]: 1 });
+      expect([status, body.error.details.issues[0].path]).toEqual([422, field]);
+    }
+    for (
+      const wrong of [
+        { quantity: 1.5 },
+        { quantity: "1" },
+        { quantity: null },
+        { quantity: undefined },
+        { numbers: [] },
+        { payment_method: "cash" },
+        { type: "BOOST" },
+        { ticket_id: 1 },
+      ]
+    ) {
+      expect((await buy(ana, { raffle_id, ...wrong })).status).toBe(422);
+    }
+    expect((await walletOf(stack, ana.id)).balance).toBe(2000);
+  });
+
+  test("each refusal has its code", async () => {
+    const ana = await player(2000);
+    const raffle_id = await raffle(stack, { tickets_required: 3, max_per_user: 3 });
+    const refusals = [
+      [{ raffle_id: crypto.randomUUID() }, 404, "raffle_not_found"],
+      [{ raffle_id, quantity: 4 }, 409, "raffle_sold_out"],
+      [{ raffle_id, quantity: 0 }, 422, "quantity_out_of_range"],
+      [{ raffle_id, quantity: 101 }, 422, "quantity_out_of_range"],
+    ] as const;
+    for (const [body, status, code] of refusals) {
+      const answer = await buy(ana, body);
+      expect([answer.status, answer.body.error.code]).toEqual([status, code]);
+    }
+    expect((await buy(ana, { raffle_id, quantity: 4 })).body.error.details).toEqual({
+      remaining: 3,
+    });
+    const dear = await raffle(stack, { ticket_price_cents: 2001 });
+    expect((await buy(ana, { raffle_id: dear })).body.error.code).toBe("balance_insufficient");
+    const minor = await signUp(stack);
+    expect((await buy(minor, { raffle_id })).body.error.code).toBe("age_restricted");
+    const pick = await raffle(stack, { numbering: "PICK" });
+    await buy(ana, { raffle_id: pick, quantity: undefined, numbers: [7] });
+    const taken = await buy(ana, { raffle_id: pick, quantity: undefined, numbers: [7, 8] });
+    expect([taken.status, taken.body.error]).toMatchObject([409, {
+      code: "number_taken",
+      details: { numbers: [7] },
+    }]);
+  });
+
+  test("somebody else's purchase is neither read, verified nor redeemed", async () => {
+    const [ana, ben] = [await player(2000), await player()];
+    const { body } = await buy(ana, { raffle_id: await raffle(stack), redeem: false });
+    const { id } = body.purchase;
+    for (
+      const answer of [
+        await call(stack, "GET", `/purchase/${id}`, { token: ben.token }),
+        await call(stack, "POST", `/purchase/${id}/verify`, { token: ben.token }),
+        await post(ben, "/redeem-ticket", { purchase_id: id }),
+      ]
+    ) expect([answer.status, answer.body.error.code]).toEqual([404, "purchase_not_found"]);
+    const redeemed = await post(ana, "/redeem-ticket", { purchase_id: id });
+    expect([redeemed.status, redeemed.body.tickets.length]).toEqual([201, 1]);
+    const again = await post(ana, "/redeem-ticket", { purchase_id: id });
+    expect(again.body.error.code).toBe("purchase_already_redeemed");
+  });
+});
+
+describe("by card", () => {
+  test("the seats are kept, and the tickets issued once it is paid", async () => {
+    const ana = await player();
+    const raffle_id = await raffle(stack);
+    const { status, body } = await byCard(ana, raffle_id, { quantity: 2 });
+    expect(status).toBe(201);
+    expect(body.purchase).toMatchObject({ status: "PENDING", redeemed: false });
+    expect(Date.parse(body.purchase.expires_at) - Date.parse(body.purchase.created_at)).toBeCloseTo(
+      900_000,
+      -4,
+    );
+    expect(body.payment.client_secret).toContain(body.payment.payment_intent_id);
+    const shown = async () =>
+      (await call(stack, "GET", `/raffles/${raffle_id}`)).body.tickets_remaining;
+    expect(await shown()).toBe(98);
+
+    await control(stack, `POST /payment_intents/${body.payment.payment_intent_id}/succeed`);
+    await flushWebhooks(stack);
+    const after = await read(ana, body.purchase.id);
+    expect(after.purchase).toMatchObject({ status: "CONFIRMED", redeemed: true, expires_at: null });
+    expect(after.tickets).toHaveLength(2);
+    const told = await stack
+      .sql`select from app.outbox where user_id = ${ana.id} and event = 'purchase_confirmed'`;
+    expect(told).toHaveLength(1);
+  });
+
+  test("a declined card leaves the seats; another one is taken", async () => {
+    const ana = await player();
+    const { body } = await byCard(ana, await raffle(stack));
+    const intent = body.payment.payment_intent_id;
+    await control(stack, `POST /payment_intents/${intent}/fail`, { code: "lost_card" });
+    await flushWebhooks(stack);
+    expect((await read(ana, body.purchase.id)).purchase).toMatchObject({
+      status: "PENDING",
+      failure_code: "lost_card",
+    });
+    await control(stack, `POST /payment_intents/${intent}/succeed`);
+    await flushWebhooks(stack);
+    expect((await read(ana, body.purchase.id)).purchase.status).toBe("CONFIRMED");
+  });
+
+  test("verify applies what a lost webhook would have told", async () => {
+    const ana = await player();
+    const { body } = await byCard(ana, await raffle(stack));
+    await control(stack, "POST /webhooks/rules", { kind: "drop", times: null });
+    await control(stack, `POST /payment_intents/${body.payment.payment_intent_id}/succeed`);
+    for (let time = 0; time < 3; time++) {
+      const answer = await call(stack, "POST", `/purchase/${body.purchase.id}/verify`, {
+        token: ana.token,
+      });
+      expect([answer.status, answer.body.purchase.status, answer.body.tickets.length])
+        .toEqual([200, "CONFIRMED", 1]);
+    }
+    await control(stack, "DELETE /webhooks/rules");
+  });
+
+  test("an expired reservation frees the seats, and its payment is cancelled at Stripe", async () => {
+    const ana = await player();
+    const raffle_id = await raffle(stack, { tickets_required: 1 });
+    const { body } = await byCard(ana, raffle_id);
+    expect((await byCard(ana, raffle_id)).body.error.code).toBe("raffle_sold_out");
+    await expire(body.purchase.id);
+    expect((await read(ana, body.purchase.id)).purchase.status).toBe("EXPIRED");
+    await runScheduled(stack, "/reconcile/sweep");
+    const intent = await fetch(
+      `${stack.services.stripeUrl}/v1/payment_intents/${body.payment.payment_intent_id}`,
+      {
+        headers: { authorization: "Bearer sk_test_x" },
+      },
+    ).then((answer) => answer.json());
+    expect(intent.status).toBe("canceled");
+    expect((await byCard(ana, raffle_id)).status).toBe(201);
+  });
+
+  const late = async (
+    raffleTerms: Record<string, unknown>,
+    meanwhile: (raffleId: string) => Promise<unknown>,
+  ) => {
+    const ana = await player();
+    const raffle_id = await raffle(stack, raffleTerms);
+    const { body } = await byCard(ana, raffle_id);
+    await expire(body.purchase.id);
+    await meanwhile(raffle_id);
+    await control(stack, `POST /payment_intents/${body.payment.payment_intent_id}/succeed`);
+    await flushWebhooks(stack);
+    return { ana, id: body.purchase.id as string };
+  };
+
+  test("money that comes too late buys seats if there are some", async () => {
+    const { ana, id } = await late({ tickets_required: 2 }, () => Promise.resolve());
+    expect(await read(ana, id)).toMatchObject({
+      purchase: { status: "CONFIRMED" },
+      tickets: [{ id: expect.any(Number) }],
+    });
+  });
+
+  test("and goes back to its card if there are none, and the buyer is told", async () => {
+    const ben = await player(500);
+    const { ana, id } = await late({ tickets_required: 1 }, (raffle_id) => buy(ben, { raffle_id }));
+    expect((await read(ana, id)).purchase).toMatchObject({
+      status: "REFUNDED",
+      failure_code: "paid_too_late",
+    });
+    expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(500);
+    await runScheduled(stack, "/reconcile/sweep");
+    await runScheduled(stack, "/reconcile/sweep");
+    await flushWebhooks(stack);
+    expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(0);
+    expect((await walletOf(stack, ana.id)).balance).toBe(0);
+    const [{ count }] = await stack.sql`select count(*)::int from app.card_reversals r
+      join public.purchases p on p.provider_txn_id = r.intent_id where p.id = ${id}`;
+    expect(count).toBe(1);
+    expect(
+      await stack
+        .sql`select from app.outbox where user_id = ${ana.id} and event = 'purchase_refunded'`,
+    )
+      .toHaveLength(1);
+  });
+
+  test.each([
+    ["is down", { kind: "error", status: 500, when: "after", times: 3 }],
+    ["hangs up", { kind: "disconnect", times: 3 }],
+  ])("when Stripe %s the same key is tried again: one purchase, one payment", async (_, fault) => {
+    const ana = await player();
+    const raffle_id = await raffle(stack);
+    const key = crypto.randomUUID();
+    await control(stack, "POST /faults", { ...fault, method: "POST", path: "/v1/payment_intents" });
+    const failed = await byCard(ana, raffle_id, {}, key);
+    expect([failed.status, failed.body.error.code]).toEqual([503, "payment_provider_unavailable"]);
+    await control(stack, "DELETE /faults");
+    const again = await byCard(ana, raffle_id, {}, key);
+    expect(again.status).toBe(201);
+    expect((await byCard(ana, raffle_id, {}, key)).body).toEqual(again.body);
+    const rows = await stack
+      .sql`select provider_txn_id from public.purchases where user_id = ${ana.id}`;
+    expect(rows).toEqual([{ provider_txn_id: again.body.payment.payment_intent_id }]);
+  });
+
+  test("a webhook with another amount, currency or mode confirms nothing", async () => {
+    const ana = await player();
+    const { body } = await byCard(ana, await raffle(stack));
+    const intent = {
+      id: body.payment.payment_intent_id,
+      object: "payment_intent",
+      amount: 500,
+      amount_received: 500,
+      currency: "eur",
+      livemode: false,
+      status: "succeeded",
+      metadata: {},
+    };
+    for (
+      const change of [{ amount: 499, amount_received: 499 }, { amount_received: 1 }, {
+        currency: "usd",
+      }, { livemode: true }]
+    ) {
+      const answer = await deliver(
+        stack,
+        eventBody("payment_intent.succeeded", { ...intent, ...change }),
+      );
+      expect(answer.body.outcome).toBe("ignored");
+    }
+    expect((await read(ana, body.purchase.id)).purchase.status).toBe("PENDING");
+    await stack
+      .sql`update public.operator_alerts set resolved_at = now() where resolved_at is null`;
+    expect((await deliver(stack, eventBody("payment_intent.succeeded", intent))).body.outcome).toBe(
+      "applied",
+    );
+    expect((await read(ana, body.purchase.id)).purchase.status).toBe("CONFIRMED");
+  });
+
+  test("a chargeback after the tickets were issued is a debt; the tickets stay", async () => {
+    const ana = await player();
+    const { body } = await byCard(ana, await raffle(stack));
+    const { payment_intent_id } = body.payment;
+    await control(stack, `POST /payment_intents/${payment_intent_id}/succeed`);
+    await flushWebhooks(stack);
+    const opened = await control(stack, `POST /charges/${payment_intent_id}/dispute`);
+    await flushWebhooks(stack);
+    expect(await walletOf(stack, ana.id)).toEqual({
+      balance: 0,
+      held: 0,
+      debt: 500,
+      status: "SUSPENDED",
+    });
+    expect((await read(ana, body.purchase.id)).tickets).toHaveLength(1);
+    await control(stack, `POST /disputes/${opened.id}/win`);
+    await flushWebhooks(stack);
+    expect(await walletOf(stack, ana.id)).toEqual({
+      balance: 0,
+      held: 0,
+      debt: 0,
+      status: "ACTIVE",
+    });
+  });
+
+  test("after a cancelled raffle the buyer has the money in the wallet, or asks for it on the card", async () => {
+    const operator = await signUp(stack, { roles: ["operator"] });
+    const ana = await player();
+    const raffle_id = await raffle(stack);
+    const { body } = await byCard(ana, raffle_id);
+    await control(stack, `POST /payment_intents/${body.payment.payment_intent_id}/succeed`);
+    await flushWebhooks(stack);
+    const staff = clientFor(stack, operator.token);
+    const plan = await staff.rpc("cancel_raffle", { raffle_id, reason: "Rain" });
+    expect(plan.data).toMatchObject({ dry_run: true, people: 1, tickets: 1, amount_cents: 500 });
+    await staff.rpc("cancel_raffle", { raffle_id, reason: "Rain", dry_run: false });
+    expect((await walletOf(stack, ana.id)).balance).toBe(500);
+
+    const refund = () =>
+      clientFor(stack, ana.token).rpc("request_card_refund", { purchase_id: body.purchase.id });
+    expect((await refund()).error).toBeNull();
+    expect((await refund()).error?.message).toBe("refund_not_available");
+    await runScheduled(stack, "/reconcile/sweep");
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(0);
+    expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(0);
+  });
+});
+
+describe("the storefront", () => {
+  test("lists what is published, filtered, searched, sorted and paged, without a session", async () => {
+    const soon = new Date(Date.now() + 3_600_000);
+    const word = `zeppelin${Date.now()}`;
+    const first = await raffle(stack, { title: `A ${word} ride` });
+    const second = await raffle(stack, { title: `Two ${word} rides`, closes_at: soon });
+    const ana = await player(5000);
+    await buy(ana, { raffle_id: first, quantity: 3 });
+    await stack.sql`select app.refresh_popular()`;
+    const list = async (query: string) =>
+      (await call(stack, "GET", `/raffles?search=${word}&${query}`)).body;
+    const ids = async (query: string) =>
+      (await list(query)).items.map(({ id }: { id: string }) => id);
+    expect(await ids("sort=new")).toEqual([second, first]);
+    expect(await ids("sort=ending")).toEqual([second, first]);
+    expect(await ids("sort=popular")).toEqual([first, second]);
+    expect(await ids("skip=1&limit=1")).toEqual([first]);
+    expect((await list("limit=1")).total).toBe(2);
+    expect(await ids("state=FULL")).toEqual([]);
+    const [item] = (await list("sort=popular")).items;
+    expect(item).toMatchObject({
+      tickets_sold: 3,
+      tickets_remaining: 97,
+      prize: { title: "A bicycle" },
+    });
+    for (const query of ["limit=101", "skip=-1", "state=DRAFT", "sort=random", "category=1"]) {
+      expect((await call(stack, "GET", `/raffles?${query}`)).status).toBe(422);
+    }
+  });
+
+  test("one by id, with its terms; whoever has it already is told so", async () => {
+    const id = await raffle(stack, { boost_price_cents: 100, boost_limit: 2 });
+    const first = await call(stack, "GET", `/raffles/${id}`);
+    expect(first.body).toMatchObject({
+      id,
+      state: "OPEN",
+      terms: { boost_limit: 2, min_tickets: 1 },
+    });
+    expect(first.headers.get("cache-control")).toMatch(/^public, max-age=\d+/);
+    const etag = first.headers.get("etag")!;
+    const again = await call(stack, "GET", `/raffles/${id}`, {
+      headers: { "if-none-match": etag },
+    });
+    expect([again.status, again.body]).toEqual([304, ""]);
+    await buy(await player(500), { raffle_id: id });
+    const changed = await call(stack, "GET", `/raffles/${id}`, {
+      headers: { "if-none-match": etag },
+    });
+    expect(changed.status).toBe(200);
+    for (const missing of [crypto.randomUUID()]) {
+      const answer = await call(stack, "GET", `/raffles/${missing}`);
+      expect([answer.status, answer.body.error.code]).toEqual([404, "raffle_not_found"]);
+    }
+  });
+
+  test("by supabase-js: everyone reads, operators write, and nobody sells by table", async () => {
+    const operator = clientFor(stack, (await signUp(stack, { roles: ["operator"] })).token);
+    const prize = await operator.from("prizes").insert({
+      title: "A boat",
+      value_cents: 100_000,
+      stock: 2,
+    }).select().single();
+    expect(prize.error).toBeNull();
+    const made = await operator.from("raffles").insert({
+      prize_id: prize.data!.id,
+      ticket_price_cents: 250,
+      tickets_required: 10,
+      closes_at: new Date(Date.now() + 86_400_000).toISOString(),
+    }).select().single();
+    expect(made.error).toBeNull();
+    const id = made.data!.id;
+    expect((await clientFor(stack).from("raffles").select().eq("id", id)).data).toEqual([]);
+    expect((await operator.rpc("publish_raffle", { raffle_id: id })).error).toBeNull();
+    const seen = await clientFor(stack).from("raffles").select("id,state,tickets_sold").eq(
+      "id",
+      id,
+    );
+    expect(seen.data).toEqual([{ id, state: "OPEN", tickets_sold: 0 }]);
+    for (const table of ["tickets", "purchases"] as const) {
+      const { error } = await operator.from(table).insert({ raffle_id: id } as never);
+      expect(error?.code).toBe("42501");
+    }
+    expect(
+      (await operator.from("raffles").update({ state: "FULL" } as never).eq("id", id)).error?.code,
+    ).toBe("42501");
+    expect(
+      (await operator.from("prizes").update({ stock: -1 }).eq("id", prize.data!.id)).error?.code,
+    ).toBe("23514");
+  });
+});

@@ -1,0 +1,246 @@
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Actor, TestDatabase } from "../support/database.ts";
+import { actAs, codeOf, testDatabase } from "../support/database.ts";
+import type { Terms } from "../support/raffles.ts";
+import { buy, draft, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { violations } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let operator: Actor;
+beforeAll(async () => {
+  db = await testDatabase();
+  operator = await operatorOf(db);
+});
+beforeEach(async () => expect(await violations(db)).toEqual([]));
+
+const publish = (id: string) =>
+  actAs(db, operator, (sql) => sql`select public.publish_raffle(${id})`);
+const change = (id: string, terms: Terms) =>
+  actAs(
+    db,
+    operator,
+    (sql) =>
+      sql`update public.raffles set ${sql(terms as Record<string, string>)} where id = ${id}`,
+  );
+const row = async (id: string) => (await db.sql`select * from public.raffles where id = ${id}`)[0];
+const stockOf = async (id: string) =>
+  (await db
+    .sql`select p.stock from public.prizes p join public.raffles r on r.prize_id = p.id where r.id = ${id}`)[
+      0
+    ]
+    .stock;
+
+async function faultsOf(terms: Terms): Promise<string[]> {
+  const id = await draft(db, terms);
+  try {
+    await publish(id);
+    return [];
+  } catch (error) {
+    const { message, detail } = error as { message: string; detail: string };
+    expect(message).toBe("raffle_terms_invalid");
+    return JSON.parse(detail).issues.map(({ path }: { path: string }) => path);
+  }
+}
+
+const days = (count: number) => new Date(Date.now() + count * 86_400_000);
+
+describe("publishing", () => {
+  test("completes what was left to us, and takes the prize from stock", async () => {
+    const id = await raffle(db, { tickets_required: 20_000 });
+    expect(await row(id)).toMatchObject({
+      state: "OPEN",
+      title: "A bicycle",
+      lanes: 8,
+      min_tickets: 1,
+      winners_count: 1,
+      numbering: "SEQUENTIAL",
+      draw_method: "BEACON",
+      rake_cents: "0",
+      prize_fund_cents: "10000000",
+    });
+    expect(await stockOf(id)).toBe(99);
+    expect(await codeOf(publish(id))).toBe("raffle_not_draft");
+  });
+
+  test("takes price, rake and fund from the category: together they are the gross, to the cent", async () => {
+    for (
+      const [price, seats, bps, fund] of [
+        [333, 7, 1250, null],
+        [100, 100, 0, null],
+        [1, 1, 9999, null],
+        [500, 100, 3000, 40_000],
+      ]
+    ) {
+      const [category] = await db.sql`insert into public.raffle_categories
+        (name, ticket_price_cents, currency, rake_bps, prize_fund_cents)
+        values (${crypto.randomUUID()}, ${price}, 'COP', ${bps}, ${fund}) returning id`;
+      const id = await raffle(db, {
+        category_id: category.id,
+        tickets_required: seats!,
+        ticket_price_cents: 9,
+      });
+      const { rake_cents, prize_fund_cents, ticket_price_cents, currency } = await row(id);
+      const gross = price! * seats!;
+      expect([Number(ticket_price_cents), currency]).toEqual([price, "COP"]);
+      expect(Number(rake_cents)).toBe(
+        fund === null ? Math.floor(gross * bps! / 10_000) : gross - fund,
+      );
+      expect(Number(rake_cents) + Number(prize_fund_cents)).toBe(gross);
+    }
+  });
+
+  test.each<[string, Terms]>([
+    ["ticket_price_cents", { ticket_price_cents: 0 }],
+    ["ticket_price_cents", { ticket_price_cents: -5 }],
+    ["tickets_required", { tickets_required: 0 }],
+    ["min_tickets", { min_tickets: 101 }],
+    ["max_per_user", { max_per_user: 0 }],
+    ["winners_count", { winners_count: 2 }],
+    ["closes_at", { closes_at: days(-1) }],
+    ["closes_at", { opens_at: days(3), closes_at: days(2) }],
+    ["closes_at", { closes_at: days(800) }],
+    ["lanes", { lanes: 0 }],
+    ["lanes", { lanes: 101 }],
+    ["boost_limit", { boost_price_cents: 100 }],
+    ["boost_price_cents", { boost_price_cents: 0, boost_limit: 1 }],
+    ["retry_price_cents", { retry_price_cents: 100 }],
+    ["lottery_id", {
+      draw_method: "LOTTERY",
+      lottery_draw_date: "2030-01-01",
+      unsold_rule: "HOUSE",
+    }],
+    ["unsold_rule", { unsold_rule: "REFUND" }],
+    ["prize_tiers", { prize_tiers: { place: 1 } }],
+    ["prize_tiers", { prize_tiers: [{ place: 1 }] }],
+    ["prize_tiers", { prize_tiers: [{ place: 2, amount_cents: 10 }] }],
+    ["prize_tiers", { prize_tiers: [{ place: 1, amount_cents: -10 }] }],
+    ["prize_tiers", {
+      prize_tiers: [{ place: 1, amount_cents: 1 }, { place: 1, amount_cents: 1 }],
+    }],
+    ["prize_tiers", { min_tickets: 100, prize_tiers: [{ place: 1, amount_cents: 50_001 }] }],
+    ["prize_tiers", { prize_tiers: [{ figures: 3, amount_cents: 10 }] }],
+  ])("names %s when the terms are %j", async (path, terms) => {
+    expect(await faultsOf(terms)).toContain(path);
+  });
+
+  test("names every fault at once, and leaves the draft as it was", async () => {
+    expect((await faultsOf({ min_tickets: 0, max_per_user: 0, lanes: 99_999 })).sort())
+      .toEqual(["lanes", "max_per_user", "min_tickets", "winners_count"]);
+    expect(await faultsOf({ min_tickets: 100, prize_tiers: [{ place: 1, amount_cents: 50_000 }] }))
+      .toEqual([]);
+  });
+
+  test("of a raffle that a lottery decides fits its figures", async () => {
+    const [lottery] = await db
+      .sql`insert into public.lotteries (name, digits) values ('Two figures', 2) returning id`;
+    const terms = {
+      draw_method: "LOTTERY",
+      lottery_id: lottery.id,
+      lottery_draw_date: days(2),
+      unsold_rule: "HOUSE",
+    };
+    expect(await faultsOf({ ...terms, tickets_required: 101 })).toEqual(["tickets_required"]);
+    const id = await raffle(db, { ...terms, tickets_required: 100 });
+    const ana = await player(db, 1000);
+    expect((await buy(db, ana.id, { raffle_id: id })).tickets[0].ticket_num).toBe(0);
+  });
+
+  test("needs a prize in stock, and an operator", async () => {
+    const id = await draft(db);
+    await db
+      .sql`update public.prizes set stock = 0 where id = (select prize_id from public.raffles where id = ${id})`;
+    expect(await codeOf(publish(id))).toBe("prize_out_of_stock");
+    const ana = await player(db);
+    const asAna = actAs(
+      db,
+      { role: "authenticated", id: ana.id },
+      (sql) => sql`select public.publish_raffle(${id})`,
+    );
+    expect(await codeOf(asAna)).toBe("not_permitted");
+    expect(await codeOf(publish(crypto.randomUUID()))).toBe("raffle_not_found");
+  });
+});
+
+describe("the terms", () => {
+  const TERMS: [string, Terms][] = [
+    ["price", { ticket_price_cents: 1 }],
+    ["tickets", { tickets_required: 50 }],
+    ["minimum", { min_tickets: 2 }],
+    ["cap", { max_per_user: 1 }],
+    ["numbering", { numbering: "RANDOM" }],
+    ["prizes", { prize_tiers: [{ place: 1, amount_cents: 1 }] }],
+    ["closing", { closes_at: days(5) }],
+    ["opening", { opens_at: days(-2) }],
+    ["lanes", { lanes: 2 }],
+    ["boost", { boost_price_cents: 1, boost_limit: 1 }],
+  ];
+
+  test.each(TERMS)(
+    "%s: can be changed until the first sale, and by nobody after",
+    async (_, terms) => {
+      const id = await raffle(db);
+      await change(id, terms);
+      const [column, value] = Object.entries(terms)[0];
+      const changed = (await row(id))[column];
+      expect(
+        changed instanceof Date ? changed : String(JSON.stringify(changed)).replaceAll('"', ""),
+      )
+        .toEqual(value instanceof Date ? value : JSON.stringify(value).replaceAll('"', ""));
+
+      const other = await raffle(db);
+      await buy(db, (await player(db, 1000)).id, { raffle_id: other });
+      expect(await codeOf(change(other, terms))).toBe("raffle_terms_frozen");
+      for (const sql of [db.sql, db.superuser]) {
+        const asOwner = sql`update public.raffles set ${
+          sql(terms as Record<string, string>)
+        } where id = ${other}`;
+        expect(await codeOf(asOwner)).toBe("raffle_terms_frozen");
+      }
+    },
+  );
+
+  test("are checked again when they change, and the seats follow", async () => {
+    const id = await raffle(db);
+    expect(await codeOf(change(id, { tickets_required: 0 }))).toBe("raffle_terms_invalid");
+    await change(id, { tickets_required: 5, ticket_price_cents: 100 });
+    const ana = await player(db, 10_000);
+    expect(await codeOf(buy(db, ana.id, { raffle_id: id, quantity: 6 }))).toBe("raffle_sold_out");
+    await buy(db, ana.id, { raffle_id: id, quantity: 5 });
+    expect(await stateOf(db, id)).toBe("FULL");
+  });
+
+  test("a title is no term", async () => {
+    const id = await raffle(db);
+    await buy(db, (await player(db, 1000)).id, { raffle_id: id });
+    await change(id, { title: "A better name" });
+    expect((await row(id)).title).toBe("A better name");
+  });
+
+  test("a state only changes in its order, and a published raffle is not deleted", async () => {
+    const id = await raffle(db);
+    for (const state of ["DRAFT", "DRAWN", "SETTLED"]) {
+      expect(await codeOf(db.sql`update public.raffles set state = ${state} where id = ${id}`))
+        .toBe(state === "DRAFT" ? "state_change_refused" : "state_change_refused");
+    }
+    expect(await codeOf(db.sql`delete from public.raffles where id = ${id}`)).toBe("42501");
+  });
+
+  test("are copied into a new draft that is open as long", async () => {
+    const id = await raffle(db, { max_per_user: 3, numbering: "PICK", closes_at: days(3) });
+    const [{ copy }] = await actAs(
+      db,
+      operator,
+      (sql) => sql`select public.duplicate_raffle(${id}) as copy`,
+    );
+    const [before, after] = [await row(id), await row(copy)];
+    expect(after).toMatchObject({
+      state: "DRAFT",
+      max_per_user: 3,
+      numbering: "PICK",
+      published_at: null,
+    });
+    expect(after.closes_at - after.opens_at).toBe(before.closes_at - before.opens_at);
+    await publish(copy);
+    expect(await stateOf(db, copy)).toBe("OPEN");
+  });
+});
