@@ -24,7 +24,7 @@ comment on table app.idempotency_keys is
   'One row for each key a user sent to an endpoint; answer is null while the request runs.';
 comment on column app.idempotency_keys.subject_id is
   'The row that an earlier try began, for work that takes more than one transaction.';
-create index idempotency_keys_created_at on app.idempotency_keys (created_at);
+create index idempotency_keys_created_at on app.idempotency_keys using brin (created_at);
 
 -- Claims the key for the caller. Returns null when the caller shall do the work, or the answer that
 -- was given before. Work in one transaction stores its answer in that transaction: a second request
@@ -66,11 +66,39 @@ begin
 end
 $$;
 
+-- The same for work that is done within its one transaction: no row yet, only a lock that a second request
+-- waits for. The row is written once, by keep_answer. Called first.
+-- Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
+create function app.claim_key_once(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  if coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(p_endpoint || ' ' || p_key, hashtextextended(p_user_id::text, 0)));
+  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
+    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
+  end if;
+  return null;
+end
+$$;
+
+-- Writes the key with its final answer, in the transaction of the effect. Called last.
+create function app.keep_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb, p_answer jsonb) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, leased_until)
+  values (p_user_id, p_endpoint, p_key, sha256(convert_to(p_request::text, 'utf8')), p_answer, '-infinity');
+end
+$$;
+
 -- The row that the work under this key began, if it has; and the other way, which remembers it.
 create function app.subject_of_key(p_user_id uuid, p_endpoint text, p_key text) returns uuid
-language sql stable security definer set search_path = '' as $$
-  select subject_id from app.idempotency_keys
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (select subject_id from app.idempotency_keys
+    where user_id = p_user_id and endpoint = p_endpoint and key = p_key);
+end
 $$;
 create function app.set_subject_of_key(p_user_id uuid, p_endpoint text, p_key text, p_subject_id uuid) returns void
 language sql security definer set search_path = '' as $$
@@ -80,10 +108,12 @@ $$;
 
 -- Stores the final answer, in the transaction of the effect, and returns it. Called last.
 create function app.store_answer(p_user_id uuid, p_endpoint text, p_key text, p_answer jsonb) returns jsonb
-language sql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
+begin
   update app.idempotency_keys set answer = p_answer
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
-  returning answer
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
+  return p_answer;
+end
 $$;
 
 -- Ends the lease of a request that failed for a passing reason, so that a retry may succeed at once.

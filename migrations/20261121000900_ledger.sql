@@ -59,9 +59,25 @@ comment on column public.wallet_accounts.held_cents is 'Of the balance, what act
 comment on column public.wallet_accounts.debt_cents is
   'What the person owes: money that Stripe took back after it was spent. Collected from whatever comes in.';
 comment on column public.wallet_accounts.status is 'Suspended by an operator, or by a debt: no debit.';
+create index wallet_accounts_raffle on public.wallet_accounts (raffle_id) where raffle_id is not null;
 create index wallet_accounts_currency on public.wallet_accounts (currency);
 
 alter table public.wallet_accounts enable row level security;
+
+-- The account of that kind, or null. Three questions, because each has its index.
+create function app.find_account(p_kind public.account_kind, p_currency text, p_user_id uuid, p_raffle_id uuid)
+returns bigint
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if p_user_id is not null then
+    return (select id from public.wallet_accounts where user_id = p_user_id and currency = p_currency and kind = p_kind);
+  elsif p_raffle_id is not null then
+    return (select id from public.wallet_accounts where raffle_id = p_raffle_id and currency = p_currency);
+  end if;
+  return (select id from public.wallet_accounts
+    where user_id is null and raffle_id is null and currency = p_currency and kind = p_kind);
+end
+$$;
 
 -- The account of that kind, made if it is not there; of two that make it at once, both get the same.
 -- A user's new account is suspended if the user's others are.
@@ -70,20 +86,15 @@ create function app.account_of(
 ) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_id bigint;
+  v_id bigint := app.find_account(p_kind, p_currency, p_user_id, p_raffle_id);
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
-  select id into v_id from public.wallet_accounts
-  where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
-    and currency = p_currency and kind = p_kind;
   if v_id is null then
     insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
     select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
     on conflict on constraint wallet_accounts_once do nothing;
-    select id into strict v_id from public.wallet_accounts
-    where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
-      and currency = p_currency and kind = p_kind;
+    v_id := app.find_account(p_kind, p_currency, p_user_id, p_raffle_id);
   end if;
   return v_id;
 end
@@ -121,7 +132,8 @@ comment on table public.wallet_ledger is
 comment on column public.wallet_ledger.user_id is 'Whose wallet it is; null for accounts of the house and for debts.';
 comment on column public.wallet_ledger.external_id is 'What Stripe calls it.';
 comment on column public.wallet_ledger.reverses_id is 'The entry that this one takes back; each can be taken back once.';
-create index wallet_ledger_transaction on public.wallet_ledger (transaction_id);
+-- Purchases are refunded, never reversed, and are most of the ledger.
+create index wallet_ledger_transaction on public.wallet_ledger (transaction_id) where reason <> 'TICKET_PURCHASE';
 -- A person's statement is read backwards along the first; the second sums up the house accounts.
 create index wallet_ledger_statement on public.wallet_ledger (user_id, id desc) where user_id is not null;
 create index wallet_ledger_house on public.wallet_ledger (account_id) where user_id is null;
@@ -158,43 +170,71 @@ create function app.post_transaction(
 language plpgsql security definer set search_path = '' as $$
 declare
   v_transaction_id bigint := nextval('app.ledger_transactions');
-  v_account record;
+  v_account public.wallet_accounts;
+  v_amount bigint;
+  v_owes boolean := false;
 begin
-  perform app.check_postings(p_postings);
-
   for v_account in
-    select a.id, a.currency, a.status, a.balance_cents - a.held_cents as available, m.amount_cents
-    from public.wallet_accounts a
-    join (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_postings) group by account_id) m
-      on m.account_id = a.id
-    where a.kind = 'USER'
-    order by a.id
-    for no key update of a
+    select * from public.wallet_accounts
+    where id = any (array(select account_id from unnest(p_postings))) and kind = 'USER'
+    order by id
+    for no key update
   loop
-    if v_account.amount_cents < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
+    v_amount := (select sum(amount_cents) from unnest(p_postings) where account_id = v_account.id);
+    if v_amount < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
       perform app.fail('wallet_suspended');
     end if;
-    if v_account.amount_cents < 0 and v_account.available + v_account.amount_cents < 0 then
+    if v_amount < 0 and v_account.balance_cents - v_account.held_cents + v_amount < 0 then
       perform app.fail('balance_insufficient', jsonb_build_object(
-        'available_cents', v_account.available, 'currency', v_account.currency));
+        'available_cents', v_account.balance_cents - v_account.held_cents, 'currency', v_account.currency));
     end if;
-    update public.wallet_accounts set balance_cents = balance_cents + v_account.amount_cents
-    where id = v_account.id;
+    update public.wallet_accounts set balance_cents = balance_cents + v_amount where id = v_account.id;
+    v_owes := v_owes or v_account.debt_cents > 0;
   end loop;
 
-  insert into public.wallet_ledger (
-    transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-    topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
-  select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
-    case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
-    abs(p.amount_cents), a.currency, p_reason,
-    p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
-  from unnest(p_postings) with ordinality as p
-  join public.wallet_accounts a on a.id = p.account_id
-  order by p.ordinality;
-
-  perform app.collect_debts(p_postings);
+  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
+    p_raffle_id, p_external_id, p_note, p_reverses);
+  if v_owes then
+    perform app.collect_debts(p_postings);
+  end if;
   return v_transaction_id;
+end
+$$;
+
+-- Writes the entries of one transaction, and refuses what is not one: a mistake of ours, hence no code.
+-- Called by post_transaction, which keeps the balances.
+create function app.write_entries(
+  p_transaction_id bigint, p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid, p_withdrawal_id uuid,
+  p_purchase_id uuid, p_raffle_id uuid, p_external_id text, p_note text, p_reverses bigint[]
+) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_written bigint;
+  v_odd text;
+begin
+  with entries as (
+    insert into public.wallet_ledger (
+      transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
+      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
+    select p_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
+      case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
+      abs(p.amount_cents), a.currency, p_reason,
+      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
+    from unnest(p_postings) with ordinality as p
+    -- Looked up one by one: there are two or three, of millions.
+    cross join lateral (select * from public.wallet_accounts where id = p.account_id limit 1) a
+    where p.amount_cents <> 0
+    returning currency, case direction when 'CREDIT' then amount_cents else -amount_cents end as cents
+  ), sums as (
+    select currency, count(*) as entries, sum(cents) as cents from entries group by currency
+  )
+  select sum(entries), min(currency) filter (where cents <> 0) into v_written, v_odd from sums;
+  if coalesce(v_written, 0) < 2 or v_written is distinct from cardinality(p_postings) then
+    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
+  end if;
+  if v_odd is not null then
+    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
+  end if;
 end
 $$;
 
@@ -237,36 +277,14 @@ begin
 end
 $$;
 
--- Refuses a transaction that is not one: a mistake of ours, hence no code.
-create function app.check_postings(p_postings app.posting[]) returns void
-language plpgsql stable security definer set search_path = '' as $$
-declare
-  v_known bigint;
-  v_odd text;
-begin
-  select count(a.id), min(currency) filter (where total <> 0) into v_known, v_odd from (
-    select a.id, a.currency, sum(p.amount_cents) over (partition by a.currency) as total
-    from unnest(p_postings) p
-    join public.wallet_accounts a on a.id = p.account_id
-    where p.amount_cents <> 0
-  ) a;
-  if v_known < 2 or v_known is distinct from cardinality(p_postings) then
-    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
-  end if;
-  if v_odd is not null then
-    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
-  end if;
-end
-$$;
-
 -- Takes a whole transaction back by a new one that is linked to it entry by entry, even from wallets
--- that are suspended. Called by functions of app. Locks as post_transaction does.
+-- that are suspended. Not purchases: those are refunded. Called by functions of app. Locks as post_transaction does.
 -- Raises transaction_not_found, transaction_already_reversed, balance_insufficient.
 create function app.reverse_transaction(p_transaction_id bigint, p_note text default null) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   v_entries public.wallet_ledger[] := array(
-    select l from public.wallet_ledger l where transaction_id = p_transaction_id order by id);
+    select l from public.wallet_ledger l where transaction_id = p_transaction_id and reason <> 'TICKET_PURCHASE' order by id);
 begin
   if cardinality(v_entries) = 0 then
     perform app.fail('transaction_not_found');

@@ -239,8 +239,8 @@ begin
   perform app.require_power_over(p_user_id, 'admin');
   perform app.require_currency(p_currency);
   perform app.require_note('note', p_note);
-  if coalesce(p_amount_cents, 0) = 0 then
-    perform app.fail_field('amount_cents', 'must not be zero');
+  if coalesce(p_amount_cents, 0) = 0 or abs(p_amount_cents) > 100000000000 then
+    perform app.fail_field('amount_cents', 'must not be zero, nor beyond 100000000000');
   end if;
   v_account_id := app.account_of('USER', p_currency, p_user_id);
   v_transaction_id := app.post_transaction('ADJUSTMENT', array[

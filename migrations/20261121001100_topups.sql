@@ -178,7 +178,8 @@ $$;
 
 -- Asking for one ---------------------------------------------------------------------------------------
 
--- Makes the row of a top-up, or finds the one that an earlier try under the same key has begun. Answers
+-- Makes the row of a top-up, or finds the one that an earlier try under the same key has begun, even if it
+-- has been paid since: a webhook may come before a lost answer is asked for again. Answers
 -- {replayed, answer} when all has been done before, else {topup, attempt, expires_at} for Stripe to be asked.
 -- Locks the key, the rate bucket, the profile, the account.
 -- Raises not_authenticated, account_suspended, email_unverified, self_excluded, deposit_limit_reached,
@@ -197,7 +198,7 @@ begin
   end if;
   perform app.take_token('money', v_user_id);
   select * into v_topup from public.wallet_topups
-  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING');
+  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING', 'COMPLETED');
   if not found then
     v_topup := app.create_topup(p_amount_cents, p_currency, p_method);
     perform app.set_subject_of_key(v_user_id, 'topup', p_key, v_topup.id);
@@ -287,8 +288,9 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid;
 begin
-  update public.wallet_topups set failure_code = p_code, attempt = attempt + p_refused::integer
-  where id = p_topup_id and status = 'CREATED';
+  update public.wallet_topups set attempt = attempt + p_refused::integer,
+    failure_code = case status when 'CREATED' then p_code else failure_code end
+  where id = p_topup_id;
   select user_id into v_user_id from public.wallet_topups where id = p_topup_id;
   perform app.release_key(v_user_id, 'topup', p_key);
 end

@@ -161,6 +161,10 @@ begin
   if v_profile.payout_account is null then
     perform app.fail('payout_account_missing');
   end if;
+  -- Who owes in one currency takes nothing out in another.
+  if exists (select from public.wallet_accounts where user_id = v_user_id and debt_cents > 0) then
+    perform app.fail('wallet_suspended');
+  end if;
   v_account_id := app.account_of('USER', p_currency, v_user_id);
   insert into public.wallet_withdrawals (user_id, account_id, hold_id, amount_cents, currency, destination, check_at)
   values (v_user_id, v_account_id, app.place_hold(v_account_id, p_amount_cents, 'WITHDRAWAL'), p_amount_cents,
@@ -170,7 +174,7 @@ begin
 end
 $$;
 
--- Stores what the request is answered, or null and a key that can be used again if Stripe refused.
+-- Stores what the request is answered; or, if Stripe refused, answers {refused} and frees the key.
 -- Called by the function `withdraw` as service_role, once what became of the withdrawal is recorded, or
 -- unknown.
 create function app.answer_withdrawal(p_withdrawal_id uuid, p_key text) returns jsonb
@@ -181,7 +185,7 @@ begin
   select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id;
   if v_withdrawal.status in ('FAILED', 'CANCELLED') then
     perform app.release_key(v_withdrawal.user_id, 'withdraw', p_key);
-    return null;
+    return jsonb_build_object('refused', v_withdrawal.failure_code);
   end if;
   return app.store_answer(v_withdrawal.user_id, 'withdraw', p_key,
     jsonb_build_object('withdrawal', app.describe_withdrawal(v_withdrawal)));
@@ -290,13 +294,17 @@ begin
 end
 $$;
 
--- Records that Stripe refused a step for good. Called as service_role.
+-- Records that Stripe refused a step for good, or does not know of it, and tells the operators.
+-- Called as service_role.
 create function app.refuse_withdrawal(p_withdrawal_id uuid, p_code text) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   v_withdrawal public.wallet_withdrawals;
 begin
   select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id for update;
-  perform app.fail_withdrawal(v_withdrawal, p_code);
+  if app.fail_withdrawal(v_withdrawal, p_code) then
+    perform app.alert_operators('withdrawal_refused', p_withdrawal_id::text, jsonb_build_object(
+      'code', p_code, 'destination', v_withdrawal.destination, 'user_id', v_withdrawal.user_id));
+  end if;
 end
 $$;

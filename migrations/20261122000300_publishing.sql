@@ -155,6 +155,7 @@ $$;
 create function app.duplicate_raffle(p_raffle_id uuid) returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
+  v_now timestamptz := app.clock();
   v_copy public.raffles;
 begin
   perform app.require_role('operator');
@@ -170,7 +171,7 @@ begin
     v_copy.prize_id, v_copy.category_id, v_copy.title, v_copy.description, v_copy.ticket_price_cents, v_copy.currency,
     v_copy.tickets_required, v_copy.min_tickets, v_copy.max_per_user, v_copy.numbering, v_copy.winners_count,
     v_copy.prize_tiers, v_copy.draw_method, v_copy.lottery_id, v_copy.lottery_draw_date, v_copy.unsold_rule,
-    app.clock(), app.clock() + (v_copy.closes_at - v_copy.opens_at), v_copy.lanes, v_copy.boost_price_cents,
+    v_now, v_now + (v_copy.closes_at - v_copy.opens_at), v_copy.lanes, v_copy.boost_price_cents,
     v_copy.boost_limit, v_copy.retry_of, v_copy.retry_price_cents)
   returning * into v_copy;
   return v_copy.id;

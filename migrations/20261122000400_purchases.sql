@@ -34,7 +34,7 @@ $$;
 
 create table public.purchases (
   id uuid primary key default app.new_id(),
-  user_id uuid not null references public.profiles (id),
+  user_id uuid not null,
   raffle_id uuid not null,
   type public.purchase_type not null,
   status public.purchase_status not null,
@@ -45,7 +45,7 @@ create table public.purchases (
   redeem boolean not null,
   redeemed boolean not null default false,
   ticket_id bigint,
-  provider_txn_id text unique,
+  provider_txn_id text,
   livemode boolean,
   failure_code text,
   attempt smallint not null default 0,
@@ -58,10 +58,12 @@ create table public.purchases (
   constraint purchases_ticket check ((ticket_id is not null) = (type <> 'ENTRY'))
 ) with (fillfactor = 80);
 comment on table public.purchases is
-  'raffle_id and currency refer without foreign keys: those would lock the raffle''s row for each buyer.';
+  'user_id, raffle_id and currency refer without foreign keys: those would lock rows for each purchase. Every '
+  'buyer has a wallet, and that refers to the person.';
 comment on column public.purchases.redeem is 'Whether tickets are issued as soon as it is paid.';
 comment on column public.purchases.ticket_id is 'The ticket that a boost or a retry refers to.';
 comment on column public.purchases.provider_txn_id is 'The PaymentIntent of a card purchase.';
+create unique index purchases_provider on public.purchases (provider_txn_id) where provider_txn_id is not null;
 create index purchases_user on public.purchases (user_id, created_at desc);
 create index purchases_raffle on public.purchases (raffle_id, id);
 create index purchases_expiry on public.purchases (expires_at) where status = 'PENDING';
@@ -81,8 +83,7 @@ create table public.tickets (
   voided_at timestamptz,
   constraint tickets_number unique (raffle_id, ticket_num)
 );
-create index tickets_user on public.tickets (user_id, id desc);
-create index tickets_purchase on public.tickets (purchase_id);
+create index tickets_user on public.tickets (user_id, purchase_id);
 
 create table app.reservations (
   purchase_id uuid not null references public.purchases (id),

@@ -4,8 +4,10 @@
 
 -- The first number of a raffle: those of a lottery begin with 0, others with 1.
 create function app.first_number(p_raffle public.raffles) returns integer
-language sql immutable set search_path = '' as $$
-  select case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end;
+end
 $$;
 
 -- The place of a position in a shuffled order of p_size, the same each time: a Feistel network over the
@@ -35,12 +37,20 @@ $$;
 
 -- The numbers that seats stand for, where the buyer does not choose.
 create function app.numbers_of(p_raffle public.raffles, p_seats app.seats[]) returns integer[]
-language sql stable security definer set search_path = '' as $$
-  select array_agg(app.first_number(p_raffle) + case p_raffle.numbering
-    when 'RANDOM' then app.shuffle((select key from app.raffle_keys where raffle_id = p_raffle.id),
-      p_raffle.tickets_required, seat - 1)
-    else seat - 1 end order by seat)
-  from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_first integer := app.first_number(p_raffle);
+  v_key text;
+begin
+  if p_raffle.numbering = 'RANDOM' then
+    select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
+    return array(
+      select v_first + app.shuffle(v_key, p_raffle.tickets_required, seat - 1)
+      from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+  end if;
+  return array(
+    select v_first + seat - 1 from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+end
 $$;
 
 -- Claims the numbers that a buyer of a PICK raffle has chosen. Two buyers of one number: the second waits
@@ -113,24 +123,49 @@ $$;
 -- Showing -----------------------------------------------------------------------------------------
 
 create function app.describe_purchase(p_purchase public.purchases) returns jsonb
-language sql stable set search_path = '' as $$
-  select jsonb_build_object(
+language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object(
     'id', p_purchase.id, 'raffle_id', p_purchase.raffle_id, 'type', p_purchase.type, 'status', p_purchase.status,
     'quantity', p_purchase.quantity, 'amount_cents', p_purchase.amount_cents, 'currency', p_purchase.currency,
     'payment_method', p_purchase.payment_method, 'redeemed', p_purchase.redeemed,
-    'failure_code', p_purchase.failure_code, 'expires_at', p_purchase.expires_at, 'created_at', p_purchase.created_at)
+    'failure_code', p_purchase.failure_code, 'expires_at', p_purchase.expires_at, 'created_at', p_purchase.created_at);
+end
 $$;
 
-create function app.describe_tickets(p_purchase_id uuid) returns jsonb
+create function app.describe_tickets(p_purchase public.purchases) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num), '[]')
-  from public.tickets where purchase_id = p_purchase_id
+  from public.tickets where user_id = p_purchase.user_id and purchase_id = p_purchase.id
+$$;
+
+-- What buying by wallet was answered, made anew from what never changes and the balance that was kept.
+create function app.recall_purchase(p_kept jsonb) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_purchase public.purchases;
+begin
+  if not p_kept ? 'purchase_id' then
+    return p_kept;
+  end if;
+  select * into strict v_purchase from public.purchases where id = (p_kept ->> 'purchase_id')::uuid;
+  v_purchase.status := 'CONFIRMED';
+  v_purchase.redeemed := v_purchase.redeem;
+  v_purchase.failure_code := null;
+  return jsonb_build_object(
+    'purchase', app.describe_purchase(v_purchase),
+    'tickets', case when v_purchase.redeem then app.describe_tickets(v_purchase) else '[]' end,
+    'wallet', p_kept -> 'wallet');
+end
 $$;
 
 create function app.describe_wallet(p_account_id bigint) returns jsonb
-language sql stable security definer set search_path = '' as $$
-  select jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents, 'currency', currency)
-  from public.wallet_accounts where id = p_account_id
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents, 'currency', currency)
+    from public.wallet_accounts where id = p_account_id);
+end
 $$;
 
 -- One of the caller's purchases. Raises not_authenticated, purchase_not_found (others' too).
@@ -149,8 +184,8 @@ $$;
 
 create function app.get_purchase(p_purchase_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
-  select jsonb_build_object(
-    'purchase', app.describe_purchase(app.own_purchase(p_purchase_id)), 'tickets', app.describe_tickets(p_purchase_id))
+  select jsonb_build_object('purchase', app.describe_purchase(p), 'tickets', app.describe_tickets(p))
+  from app.own_purchase(p_purchase_id) p
 $$;
 
 -- The caller's purchases, newest first. Raises not_authenticated.
@@ -171,13 +206,18 @@ $$;
 
 -- Turns a confirmed purchase into tickets with these numbers. The caller has the seats.
 create function app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[]) returns jsonb
-language sql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_tickets jsonb;
+begin
   with issued as (
     insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
     select p_raffle_id, n, p_user_id, p_purchase_id from unnest(p_numbers) as n order by n
     returning id, ticket_num
   )
-  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued
+  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
+  return v_tickets;
+end
 $$;
 
 -- The tickets of a purchase whose seats are reserved: with the numbers chosen now, or those chosen before,
@@ -231,22 +271,31 @@ create function app.begin_purchase(
 language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.signed_in_user();
-  v_answer jsonb := app.claim_key(v_user_id, 'purchase', p_key, p_request);
+  v_answer jsonb := case p_payment_method
+    when 'card' then app.claim_key(v_user_id, 'purchase', p_key, p_request)
+    else app.claim_key_once(v_user_id, 'purchase', p_key, p_request) end;
   v_quantity integer := coalesce(p_quantity, cardinality(p_numbers));
   v_pending public.purchases;
 begin
   if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', v_answer);
+    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_answer));
   end if;
   perform app.take_token('money', v_user_id);
-  select * into v_pending from public.purchases
-  where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status = 'PENDING';
-  if found then
-    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
+  if p_payment_method = 'card' then
+    select * into v_pending from public.purchases
+    where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status in ('PENDING', 'CONFIRMED');
+    if found then
+      return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
+    end if;
   end if;
   perform app.check_order(v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
   perform app.require_player();
-  return app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+  v_answer := app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+  if p_payment_method = 'wallet' then
+    perform app.keep_answer(v_user_id, 'purchase', p_key, p_request, jsonb_build_object(
+      'purchase_id', v_answer -> 'answer' -> 'purchase' -> 'id', 'wallet', v_answer -> 'answer' -> 'wallet'));
+  end if;
+  return v_answer;
 end
 $$;
 
@@ -318,7 +367,7 @@ begin
     return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', 0);
   end if;
   return jsonb_build_object('replayed', false, 'answer',
-    app.store_answer(p_user_id, 'purchase', p_key, app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers)));
+    app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers));
 end
 $$;
 
@@ -357,8 +406,10 @@ end
 $$;
 
 create function app.tell(p_event text, p_user_id uuid, p_payload jsonb) returns void
-language sql security definer set search_path = '' as $$
-  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload)
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload);
+end
 $$;
 
 create function app.require_active_wallet(p_account_id bigint) returns void

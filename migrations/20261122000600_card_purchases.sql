@@ -27,15 +27,17 @@ declare
   v_purchase public.purchases;
 begin
   select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
-  if v_purchase.status <> 'PENDING' or v_purchase.provider_txn_id <> p_intent ->> 'id' then
+  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
+    update public.purchases set
+      provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
+    where id = p_purchase_id
+    returning * into v_purchase;
+  end if;
+  if v_purchase.status not in ('PENDING', 'CONFIRMED') or v_purchase.provider_txn_id is distinct from p_intent ->> 'id' then
     return null; -- expired in the meantime
   end if;
-  update public.purchases set
-    provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
-  where id = p_purchase_id
-  returning * into v_purchase;
   return app.store_answer(v_purchase.user_id, 'purchase', p_key, jsonb_build_object(
-    'purchase', app.describe_purchase(v_purchase), 'tickets', '[]'::jsonb,
+    'purchase', app.describe_purchase(v_purchase), 'tickets', app.describe_tickets(v_purchase),
     'payment', jsonb_build_object('provider', 'stripe',
       'payment_intent_id', p_intent ->> 'id', 'client_secret', p_intent ->> 'client_secret')));
 end
@@ -48,8 +50,9 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid;
 begin
-  update public.purchases set failure_code = p_code, attempt = attempt + p_refused::integer
-  where id = p_purchase_id and status = 'PENDING';
+  update public.purchases set attempt = attempt + p_refused::integer,
+    failure_code = case status when 'PENDING' then p_code else failure_code end
+  where id = p_purchase_id;
   select user_id into v_user_id from public.purchases where id = p_purchase_id;
   perform app.release_key(v_user_id, 'purchase', p_key);
 end

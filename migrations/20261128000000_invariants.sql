@@ -92,7 +92,7 @@ language sql stable security definer set search_path = '' as $$
   union all
   select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
   from public.purchases p
-  left join lateral (select count(*) as tickets from public.tickets where purchase_id = p.id) t on true
+  left join lateral (select count(*) as tickets from public.tickets where user_id = p.user_id and purchase_id = p.id) t on true
   left join lateral (select coalesce(sum(end_num - start_num + 1), 0) as seats from app.reservations where purchase_id = p.id) s on true
   where case
     when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0

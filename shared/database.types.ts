@@ -346,15 +346,7 @@ export type Database = {
           "type"?: Database["public"]["Enums"]["purchase_type"];
           "user_id"?: string;
         };
-        Relationships: [
-          {
-            foreignKeyName: "purchases_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-        ];
+        Relationships: [];
       };
       "raffle_categories": {
         Row: {

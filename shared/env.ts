@@ -26,7 +26,7 @@ export const variables = {
   STRIPE_WEBHOOK_SECRETS: list,
   STRIPE_API_URL: z.url().default("https://api.stripe.com"),
   /** How long one call may take, in milliseconds. */
-  STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
+  STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(7_000),
   NOVU_SECRET_KEY: secret,
   NOVU_API_URL: z.url().default("https://api.novu.co"),
   /** Relays of the drand network, the first that answers well is believed. */

@@ -9,7 +9,8 @@ export function returnUrl(given: string | undefined, path: string): string {
   if (!isAllowed(given, [new URL(SITE_URL).origin, ...RETURN_URL_ORIGINS])) {
     throw new ApiError("return_url_not_allowed");
   }
-  return new URL(given).href;
+  // Stripe fills this in; in a path the parser would have escaped it.
+  return new URL(given).href.replaceAll("%7BCHECKOUT_SESSION_ID%7D", "{CHECKOUT_SESSION_ID}");
 }
 
 export function isAllowed(address: string, origins: string[]): boolean {

@@ -17,7 +17,8 @@ async function connect(): Promise<Stripe> {
     host: hostname,
     port: port || undefined,
     timeout: STRIPE_TIMEOUT_MS,
-    maxNetworkRetries: 2,
+    // Whoever waits for a page shall not wait for more than two time-outs.
+    maxNetworkRetries: 1,
     httpClient: Stripe.createFetchHttpClient(),
     telemetry: false,
   });

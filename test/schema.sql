@@ -166,7 +166,7 @@ create table app.idempotency_keys (
   constraint idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id) ON DELETE CASCADE,
   constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 );
-CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING btree (created_at);
+CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING brin (created_at);
 comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs.';
 comment on column app.idempotency_keys.subject_id is 'The row that an earlier try began, for work that takes more than one transaction.';
 
@@ -531,8 +531,6 @@ create table public.purchases (
   created_at timestamp with time zone not null default clock_timestamp(),
   confirmed_at timestamp with time zone,
   constraint purchases_pkey PRIMARY KEY (id),
-  constraint purchases_provider_txn_id_key UNIQUE (provider_txn_id),
-  constraint purchases_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
   constraint purchases_amount_cents_check CHECK ((amount_cents > 0)),
   constraint purchases_quantity_check CHECK (((quantity >= 1) AND (quantity <= 100))),
   constraint purchases_redeemed CHECK (((NOT redeemed) OR (status = ANY (ARRAY['CONFIRMED'::public.purchase_status, 'REFUNDED'::public.purchase_status])))),
@@ -544,11 +542,12 @@ CREATE INDEX purchases_check ON public.purchases USING btree (check_at) WHERE (c
 CREATE INDEX purchases_expiry ON public.purchases USING btree (expires_at) WHERE (status = 'PENDING'::public.purchase_status);
 CREATE INDEX purchases_raffle ON public.purchases USING btree (raffle_id, id);
 CREATE INDEX purchases_user ON public.purchases USING btree (user_id, created_at DESC);
+CREATE UNIQUE INDEX purchases_provider ON public.purchases USING btree (provider_txn_id) WHERE (provider_txn_id IS NOT NULL);
 CREATE UNIQUE INDEX purchases_retry_once ON public.purchases USING btree (ticket_id) WHERE ((type = 'RETRY'::public.purchase_type) AND (status = ANY (ARRAY['PENDING'::public.purchase_status, 'CONFIRMED'::public.purchase_status])));
 CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.purchases FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
 create policy "Users read their own purchases, operators read all" on public.purchases for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
-comment on table public.purchases is 'raffle_id and currency refer without foreign keys: those would lock the raffle''s row for each buyer.';
+comment on table public.purchases is 'user_id, raffle_id and currency refer without foreign keys: those would lock rows for each purchase. Every buyer has a wallet, and that refers to the person.';
 comment on column public.purchases.redeem is 'Whether tickets are issued as soon as it is paid.';
 comment on column public.purchases.ticket_id is 'The ticket that a boost or a retry refers to.';
 comment on column public.purchases.provider_txn_id is 'The PaymentIntent of a card purchase.';
@@ -691,8 +690,7 @@ create table public.tickets (
   constraint tickets_number UNIQUE (raffle_id, ticket_num)
 );
 alter table public.tickets enable row level security;
-CREATE INDEX tickets_purchase ON public.tickets USING btree (purchase_id);
-CREATE INDEX tickets_user ON public.tickets USING btree (user_id, id DESC);
+CREATE INDEX tickets_user ON public.tickets USING btree (user_id, purchase_id);
 CREATE TRIGGER enforce_issued_ticket BEFORE UPDATE ON public.tickets FOR EACH ROW WHEN ((((((((old.id IS DISTINCT FROM new.id) OR (old.raffle_id IS DISTINCT FROM new.raffle_id)) OR (old.ticket_num IS DISTINCT FROM new.ticket_num)) OR (old.user_id IS DISTINCT FROM new.user_id)) OR (old.purchase_id IS DISTINCT FROM new.purchase_id)) OR (old.created_at IS DISTINCT FROM new.created_at)) OR (old.voided_at IS NOT NULL))) EXECUTE FUNCTION app.enforce_issued_ticket();
 CREATE TRIGGER refuse_deletion BEFORE DELETE OR TRUNCATE ON public.tickets FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
 create policy "Users read their own tickets, operators read all" on public.tickets for select to authenticated
@@ -747,6 +745,7 @@ END),
 ) with (fillfactor=50);
 alter table public.wallet_accounts enable row level security;
 CREATE INDEX wallet_accounts_currency ON public.wallet_accounts USING btree (currency);
+CREATE INDEX wallet_accounts_raffle ON public.wallet_accounts USING btree (raffle_id) WHERE (raffle_id IS NOT NULL);
 CREATE TRIGGER record_change AFTER UPDATE OF suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
 create policy "Users read their own wallets, operators read all accounts" on public.wallet_accounts for select to authenticated
   using ((((user_id = ( SELECT auth.uid() AS uid)) AND (kind = 'USER'::public.account_kind)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
@@ -844,7 +843,7 @@ END) stored,
 alter table public.wallet_ledger enable row level security;
 CREATE INDEX wallet_ledger_house ON public.wallet_ledger USING btree (account_id) WHERE (user_id IS NULL);
 CREATE INDEX wallet_ledger_statement ON public.wallet_ledger USING btree (user_id, id DESC) WHERE (user_id IS NOT NULL);
-CREATE INDEX wallet_ledger_transaction ON public.wallet_ledger USING btree (transaction_id);
+CREATE INDEX wallet_ledger_transaction ON public.wallet_ledger USING btree (transaction_id) WHERE (reason <> 'TICKET_PURCHASE'::public.ledger_reason);
 CREATE UNIQUE INDEX wallet_ledger_topup_once ON public.wallet_ledger USING btree (topup_id) WHERE ((reason = 'TOPUP'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
 CREATE UNIQUE INDEX wallet_ledger_withdrawal_once ON public.wallet_ledger USING btree (withdrawal_id) WHERE ((reason = 'WITHDRAWAL'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_ledger FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
@@ -959,20 +958,15 @@ CREATE OR REPLACE FUNCTION app.account_of(p_kind public.account_kind, p_currency
  SET search_path TO ''
 AS $function$
 declare
-  v_id bigint;
+  v_id bigint := app.find_account(p_kind, p_currency, p_user_id, p_raffle_id);
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
-  select id into v_id from public.wallet_accounts
-  where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
-    and currency = p_currency and kind = p_kind;
   if v_id is null then
     insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
     select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
     on conflict on constraint wallet_accounts_once do nothing;
-    select id into strict v_id from public.wallet_accounts
-    where user_id is not distinct from p_user_id and raffle_id is not distinct from p_raffle_id
-      and currency = p_currency and kind = p_kind;
+    v_id := app.find_account(p_kind, p_currency, p_user_id, p_raffle_id);
   end if;
   return v_id;
 end
@@ -1026,8 +1020,8 @@ begin
   perform app.require_power_over(p_user_id, 'admin');
   perform app.require_currency(p_currency);
   perform app.require_note('note', p_note);
-  if coalesce(p_amount_cents, 0) = 0 then
-    perform app.fail_field('amount_cents', 'must not be zero');
+  if coalesce(p_amount_cents, 0) = 0 or abs(p_amount_cents) > 100000000000 then
+    perform app.fail_field('amount_cents', 'must not be zero, nor beyond 100000000000');
   end if;
   v_account_id := app.account_of('USER', p_currency, p_user_id);
   v_transaction_id := app.post_transaction('ADJUSTMENT', array[
@@ -1087,7 +1081,7 @@ begin
   select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id;
   if v_withdrawal.status in ('FAILED', 'CANCELLED') then
     perform app.release_key(v_withdrawal.user_id, 'withdraw', p_key);
-    return null;
+    return jsonb_build_object('refused', v_withdrawal.failure_code);
   end if;
   return app.store_answer(v_withdrawal.user_id, 'withdraw', p_key,
     jsonb_build_object('withdrawal', app.describe_withdrawal(v_withdrawal)));
@@ -1504,22 +1498,31 @@ CREATE OR REPLACE FUNCTION app.begin_purchase(p_key text, p_raffle_id uuid, p_qu
 AS $function$
 declare
   v_user_id uuid := app.signed_in_user();
-  v_answer jsonb := app.claim_key(v_user_id, 'purchase', p_key, p_request);
+  v_answer jsonb := case p_payment_method
+    when 'card' then app.claim_key(v_user_id, 'purchase', p_key, p_request)
+    else app.claim_key_once(v_user_id, 'purchase', p_key, p_request) end;
   v_quantity integer := coalesce(p_quantity, cardinality(p_numbers));
   v_pending public.purchases;
 begin
   if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', v_answer);
+    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_answer));
   end if;
   perform app.take_token('money', v_user_id);
-  select * into v_pending from public.purchases
-  where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status = 'PENDING';
-  if found then
-    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
+  if p_payment_method = 'card' then
+    select * into v_pending from public.purchases
+    where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status in ('PENDING', 'CONFIRMED');
+    if found then
+      return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
+    end if;
   end if;
   perform app.check_order(v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
   perform app.require_player();
-  return app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+  v_answer := app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
+  if p_payment_method = 'wallet' then
+    perform app.keep_answer(v_user_id, 'purchase', p_key, p_request, jsonb_build_object(
+      'purchase_id', v_answer -> 'answer' -> 'purchase' -> 'id', 'wallet', v_answer -> 'answer' -> 'wallet'));
+  end if;
+  return v_answer;
 end
 $function$;
 grant execute on function app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb) to authenticated;
@@ -1555,7 +1558,7 @@ begin
   end if;
   perform app.take_token('money', v_user_id);
   select * into v_topup from public.wallet_topups
-  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING');
+  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING', 'COMPLETED');
   if not found then
     v_topup := app.create_topup(p_amount_cents, p_currency, p_method);
     perform app.set_subject_of_key(v_user_id, 'topup', p_key, v_topup.id);
@@ -1934,7 +1937,7 @@ AS $function$
   union all
   select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
   from public.purchases p
-  left join lateral (select count(*) as tickets from public.tickets where purchase_id = p.id) t on true
+  left join lateral (select count(*) as tickets from public.tickets where user_id = p.user_id and purchase_id = p.id) t on true
   left join lateral (select coalesce(sum(end_num - start_num + 1), 0) as seats from app.reservations where purchase_id = p.id) s on true
   where case
     when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0
@@ -1999,31 +2002,6 @@ begin
   end if;
   if (p_ticket_id is null) <> (p_type = 'ENTRY') then
     perform app.fail_field('ticket_id', 'goes with a BOOST or RETRY');
-  end if;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION app.check_postings(p_postings app.posting[])
- RETURNS void
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_known bigint;
-  v_odd text;
-begin
-  select count(a.id), min(currency) filter (where total <> 0) into v_known, v_odd from (
-    select a.id, a.currency, sum(p.amount_cents) over (partition by a.currency) as total
-    from unnest(p_postings) p
-    join public.wallet_accounts a on a.id = p.account_id
-    where p.amount_cents <> 0
-  ) a;
-  if v_known < 2 or v_known is distinct from cardinality(p_postings) then
-    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
-  end if;
-  if v_odd is not null then
-    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
   end if;
 end
 $function$;
@@ -2135,6 +2113,24 @@ begin
     where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
   end if;
   return v_row.answer;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.claim_key_once(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(p_endpoint || ' ' || p_key, hashtextextended(p_user_id::text, 0)));
+  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
+    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
+  end if;
+  return null;
 end
 $function$;
 
@@ -2479,7 +2475,7 @@ begin
     return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', 0);
   end if;
   return jsonb_build_object('replayed', false, 'answer',
-    app.store_answer(p_user_id, 'purchase', p_key, app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers)));
+    app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers));
 end
 $function$;
 
@@ -2536,6 +2532,10 @@ begin
   end if;
   if v_profile.payout_account is null then
     perform app.fail('payout_account_missing');
+  end if;
+  -- Who owes in one currency takes nothing out in another.
+  if exists (select from public.wallet_accounts where user_id = v_user_id and debt_cents > 0) then
+    perform app.fail('wallet_suspended');
   end if;
   v_account_id := app.account_of('USER', p_currency, v_user_id);
   insert into public.wallet_withdrawals (user_id, account_id, hold_id, amount_cents, currency, destination, check_at)
@@ -2611,15 +2611,17 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_purchase(p_purchase public.purchases)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'id', p_purchase.id, 'raffle_id', p_purchase.raffle_id, 'type', p_purchase.type, 'status', p_purchase.status,
     'quantity', p_purchase.quantity, 'amount_cents', p_purchase.amount_cents, 'currency', p_purchase.currency,
     'payment_method', p_purchase.payment_method, 'redeemed', p_purchase.redeemed,
-    'failure_code', p_purchase.failure_code, 'expires_at', p_purchase.expires_at, 'created_at', p_purchase.created_at)
+    'failure_code', p_purchase.failure_code, 'expires_at', p_purchase.expires_at, 'created_at', p_purchase.created_at);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_raffle(p_raffle public.raffles, p_whole boolean)
@@ -2654,14 +2656,14 @@ AS $function$
   where p.id = p_raffle.prize_id
 $function$;
 
-CREATE OR REPLACE FUNCTION app.describe_tickets(p_purchase_id uuid)
+CREATE OR REPLACE FUNCTION app.describe_tickets(p_purchase public.purchases)
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num), '[]')
-  from public.tickets where purchase_id = p_purchase_id
+  from public.tickets where user_id = p_purchase.user_id and purchase_id = p_purchase.id
 $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_topup(p_topup public.wallet_topups)
@@ -2678,12 +2680,15 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_wallet(p_account_id bigint)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents, 'currency', currency)
-  from public.wallet_accounts where id = p_account_id
+begin
+  return (
+    select jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents, 'currency', currency)
+    from public.wallet_accounts where id = p_account_id);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_withdrawal(p_withdrawal public.wallet_withdrawals)
@@ -2705,6 +2710,7 @@ CREATE OR REPLACE FUNCTION app.duplicate_raffle(p_raffle_id uuid)
  SET search_path TO ''
 AS $function$
 declare
+  v_now timestamptz := app.clock();
   v_copy public.raffles;
 begin
   perform app.require_role('operator');
@@ -2720,7 +2726,7 @@ begin
     v_copy.prize_id, v_copy.category_id, v_copy.title, v_copy.description, v_copy.ticket_price_cents, v_copy.currency,
     v_copy.tickets_required, v_copy.min_tickets, v_copy.max_per_user, v_copy.numbering, v_copy.winners_count,
     v_copy.prize_tiers, v_copy.draw_method, v_copy.lottery_id, v_copy.lottery_draw_date, v_copy.unsold_rule,
-    app.clock(), app.clock() + (v_copy.closes_at - v_copy.opens_at), v_copy.lanes, v_copy.boost_price_cents,
+    v_now, v_now + (v_copy.closes_at - v_copy.opens_at), v_copy.lanes, v_copy.boost_price_cents,
     v_copy.boost_limit, v_copy.retry_of, v_copy.retry_price_cents)
   returning * into v_copy;
   return v_copy.id;
@@ -3004,6 +3010,23 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.find_account(p_kind public.account_kind, p_currency text, p_user_id uuid, p_raffle_id uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_user_id is not null then
+    return (select id from public.wallet_accounts where user_id = p_user_id and currency = p_currency and kind = p_kind);
+  elsif p_raffle_id is not null then
+    return (select id from public.wallet_accounts where raffle_id = p_raffle_id and currency = p_currency);
+  end if;
+  return (select id from public.wallet_accounts
+    where user_id is null and raffle_id is null and currency = p_currency and kind = p_kind);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.find_faults(p_raffle public.raffles)
  RETURNS TABLE(path text, message text)
  LANGUAGE sql
@@ -3091,11 +3114,13 @@ grant execute on function app.finish_purchase_check(p_purchase_id uuid) to servi
 
 CREATE OR REPLACE FUNCTION app.first_number(p_raffle public.raffles)
  RETURNS integer
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end
+begin
+  return case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
@@ -3172,8 +3197,8 @@ CREATE OR REPLACE FUNCTION app.get_purchase(p_purchase_id uuid)
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object(
-    'purchase', app.describe_purchase(app.own_purchase(p_purchase_id)), 'tickets', app.describe_tickets(p_purchase_id))
+  select jsonb_build_object('purchase', app.describe_purchase(p), 'tickets', app.describe_tickets(p))
+  from app.own_purchase(p_purchase_id) p
 $function$;
 grant execute on function app.get_purchase(p_purchase_id uuid) to authenticated;
 
@@ -3306,16 +3331,33 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[])
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_tickets jsonb;
+begin
   with issued as (
     insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
     select p_raffle_id, n, p_user_id, p_purchase_id from unnest(p_numbers) as n order by n
     returning id, ticket_num
   )
-  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued
+  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
+  return v_tickets;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.keep_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb, p_answer jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, leased_until)
+  values (p_user_id, p_endpoint, p_key, sha256(convert_to(p_request::text, 'utf8')), p_answer, '-infinity');
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.length_of(p_period public.limit_period)
@@ -3510,15 +3552,23 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.seats[])
  RETURNS integer[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select array_agg(app.first_number(p_raffle) + case p_raffle.numbering
-    when 'RANDOM' then app.shuffle((select key from app.raffle_keys where raffle_id = p_raffle.id),
-      p_raffle.tickets_required, seat - 1)
-    else seat - 1 end order by seat)
-  from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat
+declare
+  v_first integer := app.first_number(p_raffle);
+  v_key text;
+begin
+  if p_raffle.numbering = 'RANDOM' then
+    select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
+    return array(
+      select v_first + app.shuffle(v_key, p_raffle.tickets_required, seat - 1)
+      from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+  end if;
+  return array(
+    select v_first + seat - 1 from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.on_sign_up()
@@ -3675,42 +3725,33 @@ CREATE OR REPLACE FUNCTION app.post_transaction(p_reason public.ledger_reason, p
 AS $function$
 declare
   v_transaction_id bigint := nextval('app.ledger_transactions');
-  v_account record;
+  v_account public.wallet_accounts;
+  v_amount bigint;
+  v_owes boolean := false;
 begin
-  perform app.check_postings(p_postings);
-
   for v_account in
-    select a.id, a.currency, a.status, a.balance_cents - a.held_cents as available, m.amount_cents
-    from public.wallet_accounts a
-    join (select account_id, sum(amount_cents)::bigint as amount_cents from unnest(p_postings) group by account_id) m
-      on m.account_id = a.id
-    where a.kind = 'USER'
-    order by a.id
-    for no key update of a
+    select * from public.wallet_accounts
+    where id = any (array(select account_id from unnest(p_postings))) and kind = 'USER'
+    order by id
+    for no key update
   loop
-    if v_account.amount_cents < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
+    v_amount := (select sum(amount_cents) from unnest(p_postings) where account_id = v_account.id);
+    if v_amount < 0 and v_account.status = 'SUSPENDED' and not p_even_suspended then
       perform app.fail('wallet_suspended');
     end if;
-    if v_account.amount_cents < 0 and v_account.available + v_account.amount_cents < 0 then
+    if v_amount < 0 and v_account.balance_cents - v_account.held_cents + v_amount < 0 then
       perform app.fail('balance_insufficient', jsonb_build_object(
-        'available_cents', v_account.available, 'currency', v_account.currency));
+        'available_cents', v_account.balance_cents - v_account.held_cents, 'currency', v_account.currency));
     end if;
-    update public.wallet_accounts set balance_cents = balance_cents + v_account.amount_cents
-    where id = v_account.id;
+    update public.wallet_accounts set balance_cents = balance_cents + v_amount where id = v_account.id;
+    v_owes := v_owes or v_account.debt_cents > 0;
   end loop;
 
-  insert into public.wallet_ledger (
-    transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-    topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
-  select v_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
-    case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
-    abs(p.amount_cents), a.currency, p_reason,
-    p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
-  from unnest(p_postings) with ordinality as p
-  join public.wallet_accounts a on a.id = p.account_id
-  order by p.ordinality;
-
-  perform app.collect_debts(p_postings);
+  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
+    p_raffle_id, p_external_id, p_note, p_reverses);
+  if v_owes then
+    perform app.collect_debts(p_postings);
+  end if;
   return v_transaction_id;
 end
 $function$;
@@ -3845,6 +3886,29 @@ AS $function$
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
   select 'quarantined'::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.recall_purchase(p_kept jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  if not p_kept ? 'purchase_id' then
+    return p_kept;
+  end if;
+  select * into strict v_purchase from public.purchases where id = (p_kept ->> 'purchase_id')::uuid;
+  v_purchase.status := 'CONFIRMED';
+  v_purchase.redeemed := v_purchase.redeem;
+  v_purchase.failure_code := null;
+  return jsonb_build_object(
+    'purchase', app.describe_purchase(v_purchase),
+    'tickets', case when v_purchase.redeem then app.describe_tickets(v_purchase) else '[]' end,
+    'wallet', p_kept -> 'wallet');
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.receive_purchase(p_purchase public.purchases, p_intent jsonb)
@@ -4007,8 +4071,9 @@ AS $function$
 declare
   v_user_id uuid;
 begin
-  update public.purchases set failure_code = p_code, attempt = attempt + p_refused::integer
-  where id = p_purchase_id and status = 'PENDING';
+  update public.purchases set attempt = attempt + p_refused::integer,
+    failure_code = case status when 'PENDING' then p_code else failure_code end
+  where id = p_purchase_id;
   select user_id into v_user_id from public.purchases where id = p_purchase_id;
   perform app.release_key(v_user_id, 'purchase', p_key);
 end
@@ -4025,15 +4090,17 @@ declare
   v_purchase public.purchases;
 begin
   select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
-  if v_purchase.status <> 'PENDING' or v_purchase.provider_txn_id <> p_intent ->> 'id' then
+  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
+    update public.purchases set
+      provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
+    where id = p_purchase_id
+    returning * into v_purchase;
+  end if;
+  if v_purchase.status not in ('PENDING', 'CONFIRMED') or v_purchase.provider_txn_id is distinct from p_intent ->> 'id' then
     return null; -- expired in the meantime
   end if;
-  update public.purchases set
-    provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
-  where id = p_purchase_id
-  returning * into v_purchase;
   return app.store_answer(v_purchase.user_id, 'purchase', p_key, jsonb_build_object(
-    'purchase', app.describe_purchase(v_purchase), 'tickets', '[]'::jsonb,
+    'purchase', app.describe_purchase(v_purchase), 'tickets', app.describe_tickets(v_purchase),
     'payment', jsonb_build_object('provider', 'stripe',
       'payment_intent_id', p_intent ->> 'id', 'client_secret', p_intent ->> 'client_secret')));
 end
@@ -4075,8 +4142,9 @@ AS $function$
 declare
   v_user_id uuid;
 begin
-  update public.wallet_topups set failure_code = p_code, attempt = attempt + p_refused::integer
-  where id = p_topup_id and status = 'CREATED';
+  update public.wallet_topups set attempt = attempt + p_refused::integer,
+    failure_code = case status when 'CREATED' then p_code else failure_code end
+  where id = p_topup_id;
   select user_id into v_user_id from public.wallet_topups where id = p_topup_id;
   perform app.release_key(v_user_id, 'topup', p_key);
 end
@@ -4281,7 +4349,10 @@ declare
   v_withdrawal public.wallet_withdrawals;
 begin
   select * into strict v_withdrawal from public.wallet_withdrawals where id = p_withdrawal_id for update;
-  perform app.fail_withdrawal(v_withdrawal, p_code);
+  if app.fail_withdrawal(v_withdrawal, p_code) then
+    perform app.alert_operators('withdrawal_refused', p_withdrawal_id::text, jsonb_build_object(
+      'code', p_code, 'destination', v_withdrawal.destination, 'user_id', v_withdrawal.user_id));
+  end if;
 end
 $function$;
 grant execute on function app.refuse_withdrawal(p_withdrawal_id uuid, p_code text) to service_role;
@@ -4556,7 +4627,7 @@ CREATE OR REPLACE FUNCTION app.reverse_transaction(p_transaction_id bigint, p_no
 AS $function$
 declare
   v_entries public.wallet_ledger[] := array(
-    select l from public.wallet_ledger l where transaction_id = p_transaction_id order by id);
+    select l from public.wallet_ledger l where transaction_id = p_transaction_id and reason <> 'TICKET_PURCHASE' order by id);
 begin
   if cardinality(v_entries) = 0 then
     perform app.fail('transaction_not_found');
@@ -4855,23 +4926,27 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.store_answer(p_user_id uuid, p_endpoint text, p_key text, p_answer jsonb)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+begin
   update app.idempotency_keys set answer = p_answer
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
-  returning answer
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
+  return p_answer;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.subject_of_key(p_user_id uuid, p_endpoint text, p_key text)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select subject_id from app.idempotency_keys
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+begin
+  return (select subject_id from app.idempotency_keys
+    where user_id = p_user_id and endpoint = p_endpoint and key = p_key);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.suspend_wallet(p_user_id uuid, p_reason text)
@@ -4958,11 +5033,13 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_payload jsonb)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload)
+begin
+  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.topup_of(p_object jsonb)
@@ -5049,6 +5126,42 @@ AS $function$
     select app.alert_operators('invariant', v.rule || ': ' || v.subject, jsonb_build_object('invariant', v.invariant))
     from app.check_invariants() v
   ) told
+$function$;
+
+CREATE OR REPLACE FUNCTION app.write_entries(p_transaction_id bigint, p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid, p_withdrawal_id uuid, p_purchase_id uuid, p_raffle_id uuid, p_external_id text, p_note text, p_reverses bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_written bigint;
+  v_odd text;
+begin
+  with entries as (
+    insert into public.wallet_ledger (
+      transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
+      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
+    select p_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
+      case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
+      abs(p.amount_cents), a.currency, p_reason,
+      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
+    from unnest(p_postings) with ordinality as p
+    -- Looked up one by one: there are two or three, of millions.
+    cross join lateral (select * from public.wallet_accounts where id = p.account_id limit 1) a
+    where p.amount_cents <> 0
+    returning currency, case direction when 'CREDIT' then amount_cents else -amount_cents end as cents
+  ), sums as (
+    select currency, count(*) as entries, sum(cents) as cents from entries group by currency
+  )
+  select sum(entries), min(currency) filter (where cents <> 0) into v_written, v_odd from sums;
+  if coalesce(v_written, 0) < 2 or v_written is distinct from cardinality(p_postings) then
+    raise exception 'app.post_transaction: needs two or more amounts that are not zero, on accounts that exist';
+  end if;
+  if v_odd is not null then
+    raise exception 'app.post_transaction: the entries in % do not sum to zero', v_odd;
+  end if;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION public.adjust_wallet(user_id uuid, currency text, amount_cents bigint, note text)

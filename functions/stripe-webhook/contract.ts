@@ -12,6 +12,6 @@ export const contract = defineContract("stripe-webhook", {
       event_id: z.string(),
       outcome: z.enum(["applied", "duplicate", "ignored"]),
     }),
-    errors: ["signature_invalid"],
+    errors: ["signature_invalid", "request_invalid", "body_too_large"],
   },
 });

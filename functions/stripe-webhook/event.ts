@@ -16,11 +16,16 @@ const shape = z.object({
   data: z.object({ object: z.record(z.string(), z.unknown()) }),
 });
 
+/** A payment is none the less a payment if some text in it cannot be stored by Postgres. */
+const storable = (_: string, value: unknown) =>
+  typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value;
+
 export async function readEvent(body: Uint8Array, signature?: string): Promise<Stripe.Event> {
   const { webhooks } = await stripe();
   for (const secret of signature ? env().STRIPE_WEBHOOK_SECRETS : []) {
     try {
-      const event = await webhooks.constructEventAsync(body, signature!, secret, TOLERANCE_SECONDS);
+      await webhooks.constructEventAsync(body, signature!, secret, TOLERANCE_SECONDS);
+      const event = JSON.parse(new TextDecoder().decode(body), storable);
       if (!shape.safeParse(event).success) throw invalid({ path: "", message: "is not an event" });
       return event;
     } catch (error) {

@@ -32,6 +32,7 @@ export interface StackDescription {
   novu_url: string;
   drand_url: string;
   admin_secret: string;
+  scheduler_secret: string;
   pid: number;
   born: string | null;
 }
@@ -109,6 +110,7 @@ function describe(services: Services, keys: Keys, databaseUrl: string): StackDes
     novu_url: services.novuUrl,
     drand_url: services.drandUrl,
     admin_secret: keys.admin_secret,
+    scheduler_secret: keys.scheduler_secret,
     pid: Deno.pid,
     born: birthOf(Deno.pid),
   };

@@ -134,6 +134,14 @@ describe("an event", () => {
     expect(await balance(payment)).toBe(1000);
   });
 
+  test("whose text cannot be stored is about money all the same", async () => {
+    const payment = await awaited();
+    const raw = eventBody("payment_intent.succeeded", { ...payment.intent, description: "X" })
+      .replace('"X"', '"half \\ud800 and \\u0000"');
+    expect((await deliver(stack, raw)).body.outcome).toBe("applied");
+    expect(await balance(payment)).toBe(1000);
+  });
+
   test("of a type that means nothing to us is ignored and leaves no trace", async () => {
     const before = await inbox();
     const answer = await deliver(stack, eventBody("customer.created", { id: "cus_1" }));

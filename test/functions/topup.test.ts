@@ -360,6 +360,36 @@ describe("the same key", () => {
     },
   );
 
+  test.each([
+    ["hangs up", { kind: "disconnect" }],
+    ["fails", { kind: "error", status: 500, when: "after" }],
+  ])(
+    "charges a card once when Stripe %s after charging it, even if the webhook comes before the retry",
+    async (_, fault) => {
+      const ana = await signUp(stack);
+      const key = crypto.randomUUID();
+      const body = { payment_method: "pm_card_visa" };
+      await control(stack, "POST /faults", {
+        ...fault,
+        times: 2,
+        method: "POST",
+        path: "/v1/payment_intents",
+      });
+      expect((await topUp(ana, body, key)).status).toBe(503);
+      await flushWebhooks(stack);
+      expect((await walletOf(stack, ana.id)).balance).toBe(1000);
+      await control(stack, "DELETE /faults");
+
+      const again = await topUp(ana, body, key);
+      expect([again.status, again.body.topup.status]).toEqual([201, "COMPLETED"]);
+      expect((await topUp(ana, body, key)).body).toEqual(again.body);
+      await flushWebhooks(stack);
+      expect((await walletOf(stack, ana.id)).balance).toBe(1000);
+      expect(await stack.sql`select from public.wallet_topups where user_id = ${ana.id}`)
+        .toHaveLength(1);
+    },
+  );
+
   test("twenty times at once: one top-up, one question to Stripe, twenty identical answers", async () => {
     for (let round = 0; round < 5; round++) {
       const ana = await signUp(stack);

@@ -167,6 +167,17 @@ describe("is refused", () => {
   });
 });
 
+test("who owes in one currency takes nothing out in another", async () => {
+  const ana = await player();
+  await fund(stack, ana.id, 5000, "GBP");
+  await stack
+    .sql`select app.charge_back(app.account_of('USER', 'EUR', ${ana.id}), 5001, 'CHARGEBACK', 'dp_1')`;
+  expect((await withdraw(ana, { currency: "GBP" })).body.error.code).toBe("wallet_suspended");
+  await fund(stack, ana.id, 1);
+  expect((await withdraw(ana, { currency: "GBP", amount_cents: 100 })).body.error?.code)
+    .not.toBe("wallet_suspended");
+});
+
 describe("money is sent once", () => {
   test("the same key, twenty times at once: one withdrawal, one transfer, one payout", async () => {
     const ana = await player();
@@ -214,10 +225,11 @@ describe("money is sent once", () => {
     await control(stack, `POST /accounts/${ana.account}/disable`);
     const key = crypto.randomUUID();
     const refused = await withdraw(ana, {}, key);
-    expect([refused.status, refused.body.error.code]).toEqual([
-      503,
-      "payment_provider_unavailable",
-    ]);
+    expect([refused.status, refused.body.error.code]).toEqual([403, "payout_account_missing"]);
+    expect(
+      await stack.sql`select from public.operator_alerts a join public.wallet_withdrawals w
+        on a.subject = w.id::text where a.kind = 'withdrawal_refused' and w.user_id = ${ana.id}`,
+    ).toHaveLength(1);
     expect(await walletOf(stack, ana.id)).toMatchObject({ balance: 5000, held: 0 });
     await control(stack, `POST /accounts/${ana.account}/enable`);
     expect((await withdraw(ana, {}, key)).body.withdrawal.status).toBe("PROCESSING");
@@ -233,7 +245,7 @@ describe("money is sent once", () => {
       method: "POST",
       path: "/v1/payouts",
     });
-    expect((await withdraw(ana)).status).toBe(503);
+    expect((await withdraw(ana)).status).toBe(403);
     const [row] = await stack
       .sql`select * from public.wallet_withdrawals where user_id = ${ana.id}`;
     expect(row).toMatchObject({ status: "FAILED", failure_code: "payouts_not_allowed" });

@@ -110,7 +110,7 @@ describe("redeeming later", () => {
     userId: string,
     purchaseId: string,
     numbers: number[] | null = null,
-    key = crypto.randomUUID(),
+    key: string = crypto.randomUUID(),
   ) =>
     actAs(
       db,

@@ -25,7 +25,9 @@ export async function draft(db: TestDatabase, terms: Terms = {}): Promise<string
     closes_at: new Date(Date.now() + 86_400_000),
     ...terms,
   };
-  const [raffle] = await db.sql`insert into public.raffles ${db.sql(row as Record<string, string>)}
+  const [raffle] = await db.sql`insert into public.raffles ${
+    db.sql(row as Terms as Record<string, string>)
+  }
     returning id`;
   return raffle.id;
 }
@@ -56,7 +58,12 @@ export interface Order {
 }
 
 /** Buys as the user, by the RPC that the endpoint calls. */
-export function buy(db: TestDatabase, userId: string, order: Order, key = crypto.randomUUID()) {
+export function buy(
+  db: TestDatabase,
+  userId: string,
+  order: Order,
+  key: string = crypto.randomUUID(),
+) {
   const { raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id } = order;
   return actAs(db, { role: "authenticated", id: userId }, async (sql) => {
     const [{ result }] = await sql`select public.begin_purchase(${key}, ${raffle_id},
