@@ -232,14 +232,16 @@ describe("the terms", () => {
       operator,
       (sql) => sql`select public.duplicate_raffle(${id}) as copy`,
     );
-    const [before, after] = [await row(id), await row(copy)];
+    const after = await row(copy);
     expect(after).toMatchObject({
       state: "DRAFT",
       max_per_user: 3,
       numbering: "PICK",
       published_at: null,
     });
-    expect(after.closes_at - after.opens_at).toBe(before.closes_at - before.opens_at);
+    const lengths = await db.sql`select distinct closes_at - opens_at from public.raffles
+      where id in (${id}, ${copy})`;
+    expect(lengths).toHaveLength(1);
     await publish(copy);
     expect(await stateOf(db, copy)).toBe("OPEN");
   });
