@@ -90,6 +90,10 @@ declare
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
   if v_id is null then
+    -- A suspension waits for this account to be there, or this account for the suspension.
+    if p_kind = 'USER' then
+      perform from public.profiles where id = p_user_id for share;
+    end if;
     insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
     select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
@@ -125,7 +129,7 @@ create table public.wallet_ledger (
   status public.entry_status not null generated always as (
     case when reverses_id is null then 'POSTED'::public.entry_status else 'REVERSAL'::public.entry_status end) stored,
   created_at timestamptz not null default clock_timestamp(),
-  constraint wallet_ledger_adjustment check (reason <> 'ADJUSTMENT' or length(note) between 1 and 500)
+  constraint wallet_ledger_adjustment check (reason <> 'ADJUSTMENT' or coalesce(length(note), 0) between 1 and 500)
 );
 comment on table public.wallet_ledger is
   'Every movement of money, for ever. Written by app.post_transaction() alone.';
@@ -174,6 +178,9 @@ declare
   v_amount bigint;
   v_owes boolean := false;
 begin
+  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
+    p_raffle_id, p_external_id, p_note, p_reverses);
+
   for v_account in
     select * from public.wallet_accounts
     where id = any (array(select account_id from unnest(p_postings))) and kind = 'USER'
@@ -192,8 +199,6 @@ begin
     v_owes := v_owes or v_account.debt_cents > 0;
   end loop;
 
-  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
-    p_raffle_id, p_external_id, p_note, p_reverses);
   if v_owes then
     perform app.collect_debts(p_postings);
   end if;
@@ -288,6 +293,11 @@ declare
 begin
   if cardinality(v_entries) = 0 then
     perform app.fail('transaction_not_found');
+  end if;
+  if exists (
+    select from unnest(v_entries) e join public.wallet_accounts a on a.id = e.account_id where a.kind = 'RECEIVABLE'
+  ) then
+    raise exception 'app.reverse_transaction: a debt is given back by app.charge_back';
   end if;
   -- One at a time: of two that take the same back, the second finds it done.
   perform pg_advisory_xact_lock(hashtextextended('reverse ' || p_transaction_id, 0));

@@ -89,7 +89,7 @@ begin
 end
 $$;
 
--- Spends a held amount: it goes to another account, even if the wallet has been suspended since.
+-- Spends a held amount: it goes to an account of the house, even if the wallet has been suspended since.
 -- Called by functions of app. Raises hold_not_active.
 create function app.capture_hold(
   p_hold_id bigint, p_to_account_id bigint, p_withdrawal_id uuid default null, p_external_id text default null
@@ -210,8 +210,10 @@ language plpgsql security definer set search_path = '' as $$
 begin
   perform app.require_power_over(p_user_id, 'operator');
   perform app.require_note('reason', p_reason);
+  perform from public.profiles where id = p_user_id for no key update;
   -- Whoever has no wallet yet gets one: new ones take after those that are there.
   perform app.account_of('USER', 'EUR', p_user_id);
+  perform from public.wallet_accounts where user_id = p_user_id and kind = 'USER' order by id for no key update;
   update public.wallet_accounts set suspended_reason = btrim(p_reason)
   where user_id = p_user_id and kind = 'USER';
 end
@@ -223,6 +225,7 @@ create function app.reinstate_wallet(p_user_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   perform app.require_power_over(p_user_id, 'operator');
+  perform from public.wallet_accounts where user_id = p_user_id and kind = 'USER' order by id for no key update;
   update public.wallet_accounts set suspended_reason = null
   where user_id = p_user_id and kind = 'USER' and suspended_reason is not null;
 end

@@ -837,7 +837,7 @@ END) stored,
   constraint wallet_ledger_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES public.wallet_ledger(id),
   constraint wallet_ledger_topup_id_fkey FOREIGN KEY (topup_id) REFERENCES public.wallet_topups(id),
   constraint wallet_ledger_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.wallet_withdrawals(id),
-  constraint wallet_ledger_adjustment CHECK (((reason <> 'ADJUSTMENT'::public.ledger_reason) OR ((length(note) >= 1) AND (length(note) <= 500)))),
+  constraint wallet_ledger_adjustment CHECK (((reason <> 'ADJUSTMENT'::public.ledger_reason) OR ((COALESCE(length(note), 0) >= 1) AND (COALESCE(length(note), 0) <= 500)))),
   constraint wallet_ledger_amount_cents_check CHECK ((amount_cents > 0))
 );
 alter table public.wallet_ledger enable row level security;
@@ -962,6 +962,10 @@ declare
   v_cache bigint := case when p_kind = 'USER' then 0 end;
 begin
   if v_id is null then
+    -- A suspension waits for this account to be there, or this account for the suspension.
+    if p_kind = 'USER' then
+      perform from public.profiles where id = p_user_id for share;
+    end if;
     insert into public.wallet_accounts (kind, user_id, raffle_id, currency, balance_cents, held_cents, debt_cents, suspended_reason)
     select p_kind, p_user_id, p_raffle_id, p_currency, v_cache, v_cache, v_cache, case when p_kind = 'USER' then (
       select max(suspended_reason) from public.wallet_accounts where user_id = p_user_id) end
@@ -3729,6 +3733,9 @@ declare
   v_amount bigint;
   v_owes boolean := false;
 begin
+  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
+    p_raffle_id, p_external_id, p_note, p_reverses);
+
   for v_account in
     select * from public.wallet_accounts
     where id = any (array(select account_id from unnest(p_postings))) and kind = 'USER'
@@ -3747,8 +3754,6 @@ begin
     v_owes := v_owes or v_account.debt_cents > 0;
   end loop;
 
-  perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
-    p_raffle_id, p_external_id, p_note, p_reverses);
   if v_owes then
     perform app.collect_debts(p_postings);
   end if;
@@ -4365,6 +4370,7 @@ CREATE OR REPLACE FUNCTION app.reinstate_wallet(p_user_id uuid)
 AS $function$
 begin
   perform app.require_power_over(p_user_id, 'operator');
+  perform from public.wallet_accounts where user_id = p_user_id and kind = 'USER' order by id for no key update;
   update public.wallet_accounts set suspended_reason = null
   where user_id = p_user_id and kind = 'USER' and suspended_reason is not null;
 end
@@ -4631,6 +4637,11 @@ declare
 begin
   if cardinality(v_entries) = 0 then
     perform app.fail('transaction_not_found');
+  end if;
+  if exists (
+    select from unnest(v_entries) e join public.wallet_accounts a on a.id = e.account_id where a.kind = 'RECEIVABLE'
+  ) then
+    raise exception 'app.reverse_transaction: a debt is given back by app.charge_back';
   end if;
   -- One at a time: of two that take the same back, the second finds it done.
   perform pg_advisory_xact_lock(hashtextextended('reverse ' || p_transaction_id, 0));
@@ -4958,8 +4969,10 @@ AS $function$
 begin
   perform app.require_power_over(p_user_id, 'operator');
   perform app.require_note('reason', p_reason);
+  perform from public.profiles where id = p_user_id for no key update;
   -- Whoever has no wallet yet gets one: new ones take after those that are there.
   perform app.account_of('USER', 'EUR', p_user_id);
+  perform from public.wallet_accounts where user_id = p_user_id and kind = 'USER' order by id for no key update;
   update public.wallet_accounts set suspended_reason = btrim(p_reason)
   where user_id = p_user_id and kind = 'USER';
 end
