@@ -260,16 +260,16 @@ $$;
 
 -- Posts the difference between what refunds and disputes should have taken of a payment and what they
 -- have. A charge also counts refunds that nobody told us of; of those that failed it may not know yet.
--- The caller has locked the payment.
+-- Refunds never take more than was paid. The caller has locked the payment.
 create function app.settle_reversals(p_payment app.card_payments, p_kind app.reversal_kind, p_id text) returns app.event_outcome
 language plpgsql security definer set search_path = '' as $$
 declare
   v_target bigint;
 begin
-  select greatest(
+  select least(p_payment.amount_cents, greatest(
       coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status not in ('failed', 'canceled')), 0),
       p_payment.charge_refunded_cents
-        - coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status in ('failed', 'canceled')), 0))
+        - coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status in ('failed', 'canceled')), 0)))
     + coalesce(sum(amount_cents) filter (where kind = 'DISPUTE' and status <> 'won' and status not like 'warning%'), 0)
   into v_target from app.card_reversals where intent_id = p_payment.intent_id;
   if v_target = p_payment.taken_cents then

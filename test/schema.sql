@@ -4811,10 +4811,10 @@ AS $function$
 declare
   v_target bigint;
 begin
-  select greatest(
+  select least(p_payment.amount_cents, greatest(
       coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status not in ('failed', 'canceled')), 0),
       p_payment.charge_refunded_cents
-        - coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status in ('failed', 'canceled')), 0))
+        - coalesce(sum(amount_cents) filter (where kind = 'REFUND' and status in ('failed', 'canceled')), 0)))
     + coalesce(sum(amount_cents) filter (where kind = 'DISPUTE' and status <> 'won' and status not like 'warning%'), 0)
   into v_target from app.card_reversals where intent_id = p_payment.intent_id;
   if v_target = p_payment.taken_cents then

@@ -238,6 +238,15 @@ describe("money that goes back", () => {
     expect(await balance(payment)).toBe(1000);
   });
 
+  test("is never more than was paid, however many refunds are told of", async () => {
+    const payment = await awaited();
+    await pay(payment);
+    for (const amount of [600, 500, 900]) {
+      await deliver(stack, eventBody("refund.created", refund(payment, amount)));
+    }
+    expect(await walletOf(stack, payment.person.id)).toMatchObject({ balance: 0, debt: 0 });
+  });
+
   test("before the payment has come waits for it", async () => {
     const payment = await awaited();
     const early = await deliver(stack, eventBody("refund.created", refund(payment, 1000)));

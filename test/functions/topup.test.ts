@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { scaled } from "../support/scale.ts";
 import type { Person, TestStack } from "../support/stack.ts";
 import { call, signUp, testStack } from "../support/stack.ts";
 import { control, flushWebhooks } from "../support/stripe.ts";
@@ -391,7 +392,7 @@ describe("the same key", () => {
   );
 
   test("twenty times at once: one top-up, one question to Stripe, twenty identical answers", async () => {
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < scaled(100, 500); round++) {
       const ana = await signUp(stack);
       const key = crypto.randomUUID();
       await control(stack, "DELETE /requests");
