@@ -60,6 +60,17 @@ language sql immutable set search_path = '' as $$
   select case when p_seats < 1000 then 1 when p_seats < 10000 then 4 when p_seats < 100000 then 8 else 16 end
 $$;
 
+-- Who changes purchases that are there and then their lanes enters the raffle first; who locks all lanes and
+-- then changes purchases waits for them, and keeps others out. Buyers only add purchases, and need neither.
+create function app.enter_raffle(p_raffle_id uuid) returns void
+language sql security definer set search_path = '' as $$
+  select pg_advisory_xact_lock_shared(hashtextextended('raffle ' || p_raffle_id, 0))
+$$;
+create function app.clear_raffle(p_raffle_id uuid) returns void
+language sql security definer set search_path = '' as $$
+  select pg_advisory_xact_lock(hashtextextended('raffle ' || p_raffle_id, 0))
+$$;
+
 -- Takes seats; p_unpaid says that they are only reserved. First a lane that nobody else is in, then any
 -- that has enough, waiting for it; only when no lane has enough left, all of them in order: then nothing
 -- is left behind, and "sold out" is said only when it is true.
@@ -82,12 +93,19 @@ begin
 
   for attempt in 1..2 loop
     if v_lane is not null then
-      update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
-      where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
-      returning next_num - p_quantity into v_first;
-      if found then
-        return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
-      end if;
+      begin
+        update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
+        where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
+        returning next_num - p_quantity into v_first;
+        if found then
+          return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
+        end if;
+        raise sqlstate 'LANE0';
+      exception when sqlstate 'LANE0' then
+        -- An update that had to wait keeps its row locked though it changed nothing, and whoever waits for
+        -- the next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
+        v_lane := null;
+      end;
     end if;
     select lane_no into v_lane from app.raffle_lanes
     where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
@@ -117,7 +135,9 @@ begin
     end if;
     v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
   end loop;
-  if not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
+  if not found and exists (select from app.raffle_lanes where raffle_id = p_raffle_id) then
+    return app.take_seats(p_raffle_id, p_quantity, p_unpaid); -- new terms have made new lanes in the meantime
+  elsif not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
     perform app.fail('raffle_not_open');
   elsif not found then
     perform app.fail('raffle_not_found');

@@ -184,7 +184,12 @@ $$;
 create function app.enforce_frozen_terms() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform from app.raffle_lanes where raffle_id = old.id order by lane_no for update;
+  begin
+    perform from app.raffle_lanes where raffle_id = old.id order by lane_no for update nowait;
+  exception when lock_not_available then
+    -- A sale is under way. The raffle's row is locked already, and that sale may need it to make it FULL.
+    perform app.fail('raffle_terms_frozen');
+  end;
   if old.state <> 'OPEN' or new.state <> 'OPEN'
     or exists (select from app.raffle_lanes where raffle_id = old.id and next_num > start_num)
   then

@@ -82,37 +82,43 @@ end
 $$;
 
 -- Claims lucky numbers in a PICK raffle: at random first, and from what is left when most are gone. There
--- are always enough: the buyer has the seats.
+-- are always enough: the buyer has the seats. All of them in one go and in ascending order, as above: who
+-- gets only some gives them back before the next try.
 create function app.claim_lucky_numbers(p_raffle public.raffles, p_purchase_id uuid, p_quantity integer) returns integer[]
 language plpgsql security definer set search_path = '' as $$
 declare
   v_first integer := app.first_number(p_raffle);
-  v_claimed integer[] := '{}';
-  v_some integer[];
+  v_wish integer[];
+  v_claimed integer[];
 begin
-  for v_round in 1..20 loop
-    with candidates as (
+  for v_round in 1..1000 loop
+    v_wish := array(
       select n from (
         select v_first + floor(random() * p_raffle.tickets_required)::integer as n
-        from generate_series(1, (p_quantity - cardinality(v_claimed)) * 2) where v_round <= 5
+        from generate_series(1, p_quantity * 2) where v_round <= 5
         union
         select n from generate_series(v_first, v_first + p_raffle.tickets_required - 1) as n
-        where v_round > 5 and not exists (select from app.number_claims c where c.raffle_id = p_raffle.id and c.num = n)
-      ) free
-      order by random() limit p_quantity - cardinality(v_claimed)
-    ), claimed as (
-      insert into app.number_claims (raffle_id, num, purchase_id)
-      select p_raffle.id, n, p_purchase_id from (select n from candidates order by n) sorted
-      on conflict do nothing
-      returning num
-    )
-    select array_agg(num) into v_some from claimed;
-    v_claimed := v_claimed || coalesce(v_some, '{}');
-    exit when cardinality(v_claimed) = p_quantity;
+        where v_round > 5
+      ) candidates
+      where not exists (select from app.number_claims c where c.raffle_id = p_raffle.id and c.num = n)
+      order by random() limit p_quantity);
+    continue when cardinality(v_wish) < p_quantity;
+    begin
+      with claimed as (
+        insert into app.number_claims (raffle_id, num, purchase_id)
+        select p_raffle.id, n, p_purchase_id from unnest(v_wish) as n order by n
+        on conflict do nothing
+        returning num
+      )
+      select array_agg(num) into v_claimed from claimed;
+      if cardinality(v_claimed) = p_quantity then
+        return v_claimed;
+      end if;
+      raise sqlstate 'LUCK0';
+    exception when sqlstate 'LUCK0' then
+      null;
+    end;
   end loop;
-  if cardinality(v_claimed) < p_quantity then
-    raise exception 'app.claim_lucky_numbers: found no number for a seat of raffle %', p_raffle.id;
-  end if;
-  return v_claimed;
+  raise exception 'app.claim_lucky_numbers: found no number for a seat of raffle %', p_raffle.id;
 end
 $$;

@@ -323,6 +323,7 @@ begin
     return jsonb_build_object('replayed', true, 'answer', v_answer);
   end if;
   perform app.take_token('money', v_user_id);
+  perform app.enter_raffle((select raffle_id from public.purchases where id = p_purchase_id));
   v_purchase := app.redeemable_purchase(v_user_id, p_purchase_id);
   -- Sealing locks every lane: it waits for this, or this finds its lane closed.
   perform from app.raffle_lanes

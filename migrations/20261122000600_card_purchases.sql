@@ -81,6 +81,8 @@ declare
   v_reason text;
   v_status text := p_intent ->> 'status';
 begin
+  perform app.enter_raffle((select raffle_id from public.purchases
+    where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1));
   select * into v_purchase from public.purchases
   where provider_txn_id = p_intent ->> 'id'
     or provider_txn_id is null and id = app.metadata_id(p_intent, 'purchase_id') and payment_method = 'card'
@@ -167,19 +169,23 @@ begin
 end
 $$;
 
--- Gives a late payment seats if the raffle is open and has as many. Returns whether it did.
+-- Gives a late payment seats if the raffle is open, has as many, and the terms allow this user more.
+-- Returns whether it did.
 create function app.honour_late_payment(p_purchase public.purchases) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
   v_seats app.seats[];
+  v_raffle public.raffles;
 begin
   if not exists (select from public.raffles where id = p_purchase.raffle_id and state = 'OPEN' and closes_at > app.clock()) then
     return false;
   end if;
   begin
     v_seats := app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false);
-  exception when sqlstate 'PT409' then
-    return false; -- sold out, or closed since
+    select * into strict v_raffle from public.raffles where id = p_purchase.raffle_id;
+    perform app.price_for(v_raffle, p_purchase.user_id, p_purchase.type, p_purchase.quantity, p_purchase.ticket_id);
+  exception when sqlstate 'PT409' or sqlstate 'PT404' then
+    return false; -- sold out or closed since, or beyond what this user may have by now
   end;
   perform app.reserve_seats(p_purchase.id, v_seats);
   perform app.confirm_purchase(p_purchase, v_seats, false);
@@ -227,21 +233,24 @@ create function app.expire_purchases() returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   v_purchase public.purchases;
+  v_purchases public.purchases[];
   v_raffle_id uuid;
   v_count bigint := 0;
 begin
-  for v_purchase in
-    select * from public.purchases where status = 'PENDING' and expires_at <= app.clock()
-    order by raffle_id, id limit 1000
-    for update skip locked
+  for v_raffle_id in
+    select distinct raffle_id from public.purchases where status = 'PENDING' and expires_at <= app.clock()
+    order by raffle_id limit 1000
   loop
-    if v_purchase.raffle_id is distinct from v_raffle_id then
-      v_raffle_id := v_purchase.raffle_id;
-      -- All of them first, in their order: one after another they would come in the order of purchases.
-      perform from app.raffle_lanes where raffle_id = v_raffle_id order by lane_no for update;
-    end if;
-    perform app.end_reservation(v_purchase, 'EXPIRED', 'expired');
-    v_count := v_count + 1;
+    perform app.enter_raffle(v_raffle_id);
+    -- All of them, then their lanes in order: one after another they would come in the order of purchases.
+    v_purchases := array(select p from public.purchases p
+      where raffle_id = v_raffle_id and status = 'PENDING' and expires_at <= app.clock()
+      order by id limit 1000 for update skip locked);
+    perform from app.raffle_lanes where raffle_id = v_raffle_id order by lane_no for update;
+    foreach v_purchase in array v_purchases loop
+      perform app.end_reservation(v_purchase, 'EXPIRED', 'expired');
+      v_count := v_count + 1;
+    end loop;
   end loop;
   return v_count;
 end

@@ -31,6 +31,7 @@ declare
 begin
   perform app.require_role('operator');
   perform app.require_note('reason', p_reason);
+  perform app.clear_raffle(p_raffle_id);
   perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
   select state into v_state from public.raffles where id = p_raffle_id for update;
   if not found then
@@ -111,7 +112,7 @@ language sql security definer set search_path = '' as $$
 $$;
 
 -- Sends the refund of a card purchase on to its card: out of the wallet, and back by Stripe. The buyer.
--- Locks the purchase, then the account.
+-- Locks the purchase, the payment, the account.
 -- Raises not_authenticated, rate_limited, purchase_not_found, refund_not_available, balance_insufficient,
 -- wallet_suspended.
 create function app.request_card_refund(p_purchase_id uuid) returns jsonb
@@ -125,7 +126,10 @@ begin
   select * into v_purchase from public.purchases where id = p_purchase_id and user_id = v_user_id for update;
   if not found then
     perform app.fail('purchase_not_found');
-  elsif v_purchase.status <> 'REFUNDED' or v_purchase.payment_method <> 'card'
+  end if;
+  -- Before the account, as those do who take a payment back: what they do meanwhile is seen below.
+  perform from app.card_payments where intent_id = v_purchase.provider_txn_id for update;
+  if v_purchase.status <> 'REFUNDED' or v_purchase.payment_method <> 'card'
     or exists (select from app.card_refunds where purchase_id = p_purchase_id)
     or not exists (select from app.card_payments where intent_id = v_purchase.provider_txn_id and taken_cents = 0)
   then

@@ -37,3 +37,21 @@ select app.post_transaction('ADJUSTMENT', array[
   (app.account_of('USER', 'EUR', id), 10000), (app.account_of('ADJUSTMENT', 'EUR'), -10000)
 ]::app.posting[], p_note => 'A present to begin with')
 from public.profiles where display_name in ('Ana', 'Ben');
+
+-- Three raffles: one to buy in, one where numbers are chosen, and one that closes in a minute.
+insert into public.prizes (id, title, description, value_cents, stock, sponsor, image_urls) values
+  ('00000000-0000-4000-8000-000000000101', 'A bicycle', 'Seven gears and a bell.', 45000, 10,
+    '{"name": "Cycles Example"}', '{https://example.com/bicycle.jpg}'),
+  ('00000000-0000-4000-8000-000000000102', 'A weekend by the sea', 'Two nights for two.', 30000, 10, null, '{}');
+insert into public.raffles (id, prize_id, title, ticket_price_cents, tickets_required, numbering, closes_at) values
+  ('00000000-0000-4000-8000-000000000201', '00000000-0000-4000-8000-000000000101', 'Win a bicycle', 500, 100, 'SEQUENTIAL',
+    now() + interval '30 days'),
+  ('00000000-0000-4000-8000-000000000202', '00000000-0000-4000-8000-000000000102', 'Pick your weekend', 300, 50, 'PICK',
+    now() + interval '30 days'),
+  ('00000000-0000-4000-8000-000000000203', '00000000-0000-4000-8000-000000000101', 'The last minute', 500, 100, 'SEQUENTIAL',
+    now() + interval '1 minute');
+
+-- Published by the operator.
+select set_config('request.jwt.claims', '{"role":"authenticated","sub":"00000000-0000-4000-8000-000000000002"}', false);
+select app.publish_raffle(id) from public.raffles order by id;
+select set_config('request.jwt.claims', '', false);

@@ -1242,6 +1242,8 @@ declare
   v_reason text;
   v_status text := p_intent ->> 'status';
 begin
+  perform app.enter_raffle((select raffle_id from public.purchases
+    where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1));
   select * into v_purchase from public.purchases
   where provider_txn_id = p_intent ->> 'id'
     or provider_txn_id is null and id = app.metadata_id(p_intent, 'purchase_id') and payment_method = 'card'
@@ -1694,6 +1696,7 @@ declare
 begin
   perform app.require_role('operator');
   perform app.require_note('reason', p_reason);
+  perform app.clear_raffle(p_raffle_id);
   perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
   select state into v_state from public.raffles where id = p_raffle_id for update;
   if not found then
@@ -2146,33 +2149,38 @@ CREATE OR REPLACE FUNCTION app.claim_lucky_numbers(p_raffle public.raffles, p_pu
 AS $function$
 declare
   v_first integer := app.first_number(p_raffle);
-  v_claimed integer[] := '{}';
-  v_some integer[];
+  v_wish integer[];
+  v_claimed integer[];
 begin
-  for v_round in 1..20 loop
-    with candidates as (
+  for v_round in 1..1000 loop
+    v_wish := array(
       select n from (
         select v_first + floor(random() * p_raffle.tickets_required)::integer as n
-        from generate_series(1, (p_quantity - cardinality(v_claimed)) * 2) where v_round <= 5
+        from generate_series(1, p_quantity * 2) where v_round <= 5
         union
         select n from generate_series(v_first, v_first + p_raffle.tickets_required - 1) as n
-        where v_round > 5 and not exists (select from app.number_claims c where c.raffle_id = p_raffle.id and c.num = n)
-      ) free
-      order by random() limit p_quantity - cardinality(v_claimed)
-    ), claimed as (
-      insert into app.number_claims (raffle_id, num, purchase_id)
-      select p_raffle.id, n, p_purchase_id from (select n from candidates order by n) sorted
-      on conflict do nothing
-      returning num
-    )
-    select array_agg(num) into v_some from claimed;
-    v_claimed := v_claimed || coalesce(v_some, '{}');
-    exit when cardinality(v_claimed) = p_quantity;
+        where v_round > 5
+      ) candidates
+      where not exists (select from app.number_claims c where c.raffle_id = p_raffle.id and c.num = n)
+      order by random() limit p_quantity);
+    continue when cardinality(v_wish) < p_quantity;
+    begin
+      with claimed as (
+        insert into app.number_claims (raffle_id, num, purchase_id)
+        select p_raffle.id, n, p_purchase_id from unnest(v_wish) as n order by n
+        on conflict do nothing
+        returning num
+      )
+      select array_agg(num) into v_claimed from claimed;
+      if cardinality(v_claimed) = p_quantity then
+        return v_claimed;
+      end if;
+      raise sqlstate 'LUCK0';
+    exception when sqlstate 'LUCK0' then
+      null;
+    end;
   end loop;
-  if cardinality(v_claimed) < p_quantity then
-    raise exception 'app.claim_lucky_numbers: found no number for a seat of raffle %', p_raffle.id;
-  end if;
-  return v_claimed;
+  raise exception 'app.claim_lucky_numbers: found no number for a seat of raffle %', p_raffle.id;
 end
 $function$;
 
@@ -2287,6 +2295,15 @@ AS $function$
       'transfer_reversed', transfer_reversed_at is not null, 'created_at', created_at,
       'given_up', coalesce(payout_claimed_at, created_at)
         < app.clock() - make_interval(mins => app.setting('withdrawal_unknown_minutes')))) from withdrawals), '[]'))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.clear_raffle(p_raffle_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select pg_advisory_xact_lock(hashtextextended('raffle ' || p_raffle_id, 0))
 $function$;
 
 CREATE OR REPLACE FUNCTION app.clock()
@@ -2801,7 +2818,12 @@ CREATE OR REPLACE FUNCTION app.enforce_frozen_terms()
  SET search_path TO ''
 AS $function$
 begin
-  perform from app.raffle_lanes where raffle_id = old.id order by lane_no for update;
+  begin
+    perform from app.raffle_lanes where raffle_id = old.id order by lane_no for update nowait;
+  exception when lock_not_available then
+    -- A sale is under way. The raffle's row is locked already, and that sale may need it to make it FULL.
+    perform app.fail('raffle_terms_frozen');
+  end;
   if old.state <> 'OPEN' or new.state <> 'OPEN'
     or exists (select from app.raffle_lanes where raffle_id = old.id and next_num > start_num)
   then
@@ -2846,6 +2868,15 @@ begin
   end if;
   return new;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enter_raffle(p_raffle_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select pg_advisory_xact_lock_shared(hashtextextended('raffle ' || p_raffle_id, 0))
 $function$;
 
 CREATE OR REPLACE FUNCTION app.exclude_self(p_until timestamp with time zone)
@@ -2900,21 +2931,24 @@ CREATE OR REPLACE FUNCTION app.expire_purchases()
 AS $function$
 declare
   v_purchase public.purchases;
+  v_purchases public.purchases[];
   v_raffle_id uuid;
   v_count bigint := 0;
 begin
-  for v_purchase in
-    select * from public.purchases where status = 'PENDING' and expires_at <= app.clock()
-    order by raffle_id, id limit 1000
-    for update skip locked
+  for v_raffle_id in
+    select distinct raffle_id from public.purchases where status = 'PENDING' and expires_at <= app.clock()
+    order by raffle_id limit 1000
   loop
-    if v_purchase.raffle_id is distinct from v_raffle_id then
-      v_raffle_id := v_purchase.raffle_id;
-      -- All of them first, in their order: one after another they would come in the order of purchases.
-      perform from app.raffle_lanes where raffle_id = v_raffle_id order by lane_no for update;
-    end if;
-    perform app.end_reservation(v_purchase, 'EXPIRED', 'expired');
-    v_count := v_count + 1;
+    perform app.enter_raffle(v_raffle_id);
+    -- All of them, then their lanes in order: one after another they would come in the order of purchases.
+    v_purchases := array(select p from public.purchases p
+      where raffle_id = v_raffle_id and status = 'PENDING' and expires_at <= app.clock()
+      order by id limit 1000 for update skip locked);
+    perform from app.raffle_lanes where raffle_id = v_raffle_id order by lane_no for update;
+    foreach v_purchase in array v_purchases loop
+      perform app.end_reservation(v_purchase, 'EXPIRED', 'expired');
+      v_count := v_count + 1;
+    end loop;
   end loop;
   return v_count;
 end
@@ -3149,7 +3183,9 @@ begin
     end if;
     v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
   end loop;
-  if not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
+  if not found and exists (select from app.raffle_lanes where raffle_id = p_raffle_id) then
+    return app.take_seats(p_raffle_id, p_quantity, p_unpaid); -- new terms have made new lanes in the meantime
+  elsif not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
     perform app.fail('raffle_not_open');
   elsif not found then
     perform app.fail('raffle_not_found');
@@ -3318,14 +3354,17 @@ CREATE OR REPLACE FUNCTION app.honour_late_payment(p_purchase public.purchases)
 AS $function$
 declare
   v_seats app.seats[];
+  v_raffle public.raffles;
 begin
   if not exists (select from public.raffles where id = p_purchase.raffle_id and state = 'OPEN' and closes_at > app.clock()) then
     return false;
   end if;
   begin
     v_seats := app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false);
-  exception when sqlstate 'PT409' then
-    return false; -- sold out, or closed since
+    select * into strict v_raffle from public.raffles where id = p_purchase.raffle_id;
+    perform app.price_for(v_raffle, p_purchase.user_id, p_purchase.type, p_purchase.quantity, p_purchase.ticket_id);
+  exception when sqlstate 'PT409' or sqlstate 'PT404' then
+    return false; -- sold out or closed since, or beyond what this user may have by now
   end;
   perform app.reserve_seats(p_purchase.id, v_seats);
   perform app.confirm_purchase(p_purchase, v_seats, false);
@@ -4199,6 +4238,7 @@ begin
     return jsonb_build_object('replayed', true, 'answer', v_answer);
   end if;
   perform app.take_token('money', v_user_id);
+  perform app.enter_raffle((select raffle_id from public.purchases where id = p_purchase_id));
   v_purchase := app.redeemable_purchase(v_user_id, p_purchase_id);
   -- Sealing locks every lane: it waits for this, or this finds its lane closed.
   perform from app.raffle_lanes
@@ -4427,7 +4467,10 @@ begin
   select * into v_purchase from public.purchases where id = p_purchase_id and user_id = v_user_id for update;
   if not found then
     perform app.fail('purchase_not_found');
-  elsif v_purchase.status <> 'REFUNDED' or v_purchase.payment_method <> 'card'
+  end if;
+  -- Before the account, as those do who take a payment back: what they do meanwhile is seen below.
+  perform from app.card_payments where intent_id = v_purchase.provider_txn_id for update;
+  if v_purchase.status <> 'REFUNDED' or v_purchase.payment_method <> 'card'
     or exists (select from app.card_refunds where purchase_id = p_purchase_id)
     or not exists (select from app.card_payments where intent_id = v_purchase.provider_txn_id and taken_cents = 0)
   then
@@ -5000,12 +5043,19 @@ begin
 
   for attempt in 1..2 loop
     if v_lane is not null then
-      update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
-      where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
-      returning next_num - p_quantity into v_first;
-      if found then
-        return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
-      end if;
+      begin
+        update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
+        where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
+        returning next_num - p_quantity into v_first;
+        if found then
+          return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
+        end if;
+        raise sqlstate 'LANE0';
+      exception when sqlstate 'LANE0' then
+        -- An update that had to wait keeps its row locked though it changed nothing, and whoever waits for
+        -- the next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
+        v_lane := null;
+      end;
     end if;
     select lane_no into v_lane from app.raffle_lanes
     where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity

@@ -1,0 +1,262 @@
+import type postgres from "postgres";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import * as the from "../support/crowd.ts";
+import { crowd, range, tally } from "../support/crowd.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { testDatabase } from "../support/database.ts";
+import { buy, operatorOf, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { race } from "../support/races.ts";
+import { scaled, seed } from "../support/scale.ts";
+import type { StripeObject } from "../support/stripe-events.ts";
+import { apply } from "../support/stripe-inbox.ts";
+import { houseBalance, violations } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let ana: string;
+let people: string[];
+let operator: string;
+beforeAll(async () => {
+  db = await testDatabase();
+  await db.sql`update app.rate_limits set burst = 100000 where class = 'money'`;
+  [ana, ...people] = await crowd(db, 21, 10_000_000);
+  operator = (await operatorOf(db) as { id: string }).id;
+});
+afterEach(async () => expect(await violations(db)).toEqual([]));
+
+const dice = the.dice(seed);
+const expire = (sql: postgres.ISql = db.sql) => sql`select app.expire_purchases() as count`;
+const statusOf = async (id: string) =>
+  (await db.sql`select status from public.purchases where id = ${id}`)[0].status;
+const refundsOf = (id: string) =>
+  db.sql`select amount_cents::integer from app.card_refunds where purchase_id = ${id}`;
+
+/** A purchase by card whose payment is under way, and recorded. */
+async function reserve(terms: Record<string, unknown> = {}, quantity = 1) {
+  const raffle_id = await raffle(db, terms);
+  const { purchase } = await buy(db, ana, { raffle_id, quantity, payment_method: "card" });
+  const payment = the.paymentOf(purchase);
+  await db.sql`select app.record_purchase_payment(${purchase.id}, 'key', ${payment as never})`;
+  return { raffle_id, purchase, payment };
+}
+
+describe("redeeming", () => {
+  test("fifty times at once gives the tickets once", async () => {
+    const raffle_id = await raffle(db, { tickets_required: 10_000, ticket_price_cents: 10 });
+    for (let round = 0; round < scaled(10, 100); round++) {
+      const { purchase } = await buy(db, ana, { raffle_id, quantity: 3, redeem: false });
+      const outcomes = await Promise.all(
+        range(1, 50).map(() => the.outcomeOf(the.redeem(db, ana, purchase.id))),
+      );
+      expect(tally(outcomes)).toEqual({ none: 1, purchase_already_redeemed: 49 });
+      expect(await db.sql`select from public.tickets where purchase_id = ${purchase.id}`)
+        .toHaveLength(3);
+    }
+  });
+
+  test("while the raffle is being cancelled waits, and finds nothing to redeem", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase } = await buy(db, ana, { raffle_id, redeem: false });
+    const outcome = await race(
+      db,
+      (sql) => the.cancelWithin(sql, operator, raffle_id),
+      async (sql) => {
+        await the.actWithin(sql, ana);
+        await sql`select public.redeem_ticket(${crypto.randomUUID()}, ${purchase.id}, null)`;
+      },
+    );
+    expect(outcome.first).toBe("fulfilled");
+    expect(["purchase_not_redeemable", "raffle_not_open"]).toContain(outcome.second);
+    expect(outcome.waited).toBe(true);
+  });
+});
+
+describe("a payment that comes too late", () => {
+  test("is honoured while there are seats", async () => {
+    const { raffle_id, purchase, payment } = await reserve({ tickets_required: 2 });
+    await the.runOut(db, [purchase.id]);
+    await expire();
+    expect(await statusOf(purchase.id)).toBe("EXPIRED");
+    await buy(db, people[0], { raffle_id });
+    expect(await apply(db.sql, payment)).toBe("applied");
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+    expect(await ticketsOf(db, raffle_id)).toEqual([1, 2]);
+    expect(await stateOf(db, raffle_id)).toBe("FULL");
+  });
+
+  test.each(["sold out", "cancelled"])("is sent back when the raffle is %s", async (why) => {
+    const { raffle_id, purchase, payment } = await reserve({ tickets_required: 1 });
+    await the.runOut(db, [purchase.id]);
+    if (why === "sold out") await expire();
+    if (why === "sold out") await buy(db, people[0], { raffle_id });
+    else await the.cancel(db, raffle_id);
+    expect(await apply(db.sql, payment)).toBe("applied");
+    expect(await apply(db.sql, payment)).toBe("duplicate");
+    expect(await statusOf(purchase.id)).toBe("REFUNDED");
+    expect(await refundsOf(purchase.id)).toEqual([{ amount_cents: 500 }]);
+  });
+
+  test("is sent back when it waits for the raffle's cancellation", async () => {
+    const { raffle_id, purchase, payment } = await reserve();
+    await the.runOut(db, [purchase.id]);
+    await expire();
+    const outcome = await race(
+      db,
+      (sql) => the.cancelWithin(sql, operator, raffle_id),
+      (sql) => apply(sql, payment),
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await statusOf(purchase.id)).toBe("REFUNDED");
+    expect(await refundsOf(purchase.id)).toHaveLength(1);
+  });
+
+  test("does not give one person more tickets than they may have", async () => {
+    const { raffle_id, purchase, payment } = await reserve({ max_per_user: 1 });
+    await the.runOut(db, [purchase.id]);
+    await expire();
+    await buy(db, ana, { raffle_id });
+    expect(await apply(db.sql, payment)).toBe("applied");
+    expect(await statusOf(purchase.id)).toBe("REFUNDED");
+    expect(await ticketsOf(db, raffle_id)).toHaveLength(1);
+  });
+
+  test("for a ticket that has been retried since is sent back", async () => {
+    const before = await raffle(db, { tickets_required: 1 });
+    const { tickets: [{ id: ticket_id }] } = await buy(db, ana, { raffle_id: before });
+    await db.sql`alter table public.raffles disable trigger enforce_state_change`;
+    await db.sql`update public.raffles set state = 'SETTLED' where id = ${before}`;
+    await db.sql`alter table public.raffles enable trigger enforce_state_change`;
+    const raffle_id = await raffle(db, { retry_of: before, retry_price_cents: 200 });
+    const order = { raffle_id, type: "RETRY" as const, ticket_id };
+    const { purchase } = await buy(db, ana, { ...order, payment_method: "card" });
+    await the.runOut(db, [purchase.id]);
+    await expire();
+    await buy(db, ana, order);
+    expect(await apply(db.sql, the.paymentOf(purchase))).toBe("applied");
+    expect(await statusOf(purchase.id)).toBe("REFUNDED");
+    expect(await refundsOf(purchase.id)).toHaveLength(1);
+  });
+});
+
+describe("a payment at the moment", () => {
+  test("when its reservation is about to expire is in time, and nothing expires", async () => {
+    const { purchase, payment } = await reserve();
+    await the.runOut(db, [purchase.id]);
+    const outcome = await race(db, (sql) => apply(sql, payment), (sql) => expire(sql));
+    expect(outcome).toMatchObject({ first: "fulfilled", second: "done" });
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+  });
+
+  test("when its reservation expires waits, and takes new seats", async () => {
+    const { raffle_id, purchase, payment } = await reserve({ tickets_required: 2 }, 2);
+    await the.runOut(db, [purchase.id]);
+    const outcome = await race(db, (sql) => expire(sql), (sql) => apply(sql, payment));
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+    expect(await ticketsOf(db, raffle_id)).toEqual([1, 2]);
+  });
+
+  test("when it is told twice is taken once", async () => {
+    const { purchase, payment } = await reserve();
+    const outcomes: string[] = [];
+    const tell = async (sql: postgres.ISql) => outcomes.push(await apply(sql, payment));
+    const outcome = await race(db, tell, tell);
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect([outcomes, await statusOf(purchase.id)]).toEqual([
+      ["applied", "duplicate"],
+      "CONFIRMED",
+    ]);
+  });
+
+  test.each(["payment", "expiry", "redemption"])(
+    "when its raffle is cancelled: a %s and the cancellation wait for each other, one way round",
+    async (what) => {
+      const { raffle_id, purchase, payment } = await reserve({ tickets_required: 4 });
+      const kept = await buy(db, ana, { raffle_id, redeem: false });
+      await the.runOut(db, [purchase.id]);
+      const work = {
+        payment: () => apply(db.sql, payment),
+        expiry: () => expire(),
+        redemption: () => the.redeem(db, ana, kept.purchase.id),
+      }[what]!;
+      // The pause is between the cancellation's locks on the lanes and on the purchases.
+      const outcomes = await the.withPause(db, "app.raffle_lanes", "update", 100, async () => {
+        const cancelling = the.outcomeOf(the.cancel(db, raffle_id));
+        await the.sleep(40);
+        return Promise.all([cancelling, the.outcomeOf(work())]);
+      });
+      expect(Object.keys(tally(outcomes)).filter((code) => code === "40P01")).toEqual([]);
+      expect(await stateOf(db, raffle_id)).toBe("CANCELLED");
+      if (what !== "payment") await apply(db.sql, payment);
+      expect(await statusOf(purchase.id)).toBe("REFUNDED");
+    },
+  );
+});
+
+test("whatever comes together, every payment is a confirmed purchase or goes back", async () => {
+  const allowed = ["none", "raffle_sold_out", "raffle_not_open", "purchase_not_confirmed"]
+    .concat("purchase_not_redeemable", "purchase_already_redeemed", "raffle_not_cancellable");
+  const clearing = await houseBalance(db, "STRIPE_CLEARING");
+  let received = 0;
+  for (let round = 0; round < scaled(100, 1_000); round++) {
+    const tickets_required = 2 + dice.upTo(4);
+    const lanes = 1 + dice.upTo(2);
+    const raffle_id = await raffle(db, { ticket_price_cents: 100, tickets_required, lanes });
+    const order = { raffle_id, quantity: 1 + dice.upTo(2), redeem: dice.chance(0.5) };
+    const { purchase } = await buy(db, ana, { ...order, payment_method: "card" });
+    const payment: StripeObject = the.paymentOf(purchase);
+    if (dice.chance(0.7)) await the.runOut(db, [purchase.id]);
+    if (dice.chance(0.2)) await expire();
+    const paid = dice.chance(0.8);
+    const work: (() => Promise<unknown>)[] = [
+      () => expire(),
+      () => buy(db, people[0], { raffle_id, quantity: 1 + dice.upTo(2) }),
+      () => buy(db, people[1], { raffle_id }),
+      () => the.redeem(db, ana, purchase.id),
+      () => db.sql`select app.record_purchase_payment(${purchase.id}, 'key', ${payment as never})`,
+    ];
+    if (paid) work.push(() => apply(db.sql, payment), () => apply(db.sql, payment));
+    if (dice.chance(0.3)) work.push(() => the.cancel(db, raffle_id));
+    const outcomes = await Promise.all(
+      dice.some(work, work.length).map(async (one) => {
+        await the.sleep(dice.upTo(6));
+        return the.outcomeOf(one());
+      }),
+    );
+    expect(Object.keys(tally(outcomes)).filter((code) => !allowed.includes(code))).toEqual([]);
+    if (!paid) continue;
+    received += purchase.amount_cents;
+    const [{ status, to_card, to_wallet }] = await db.sql`select status,
+      exists (select from app.card_refunds where purchase_id = p.id) as to_card,
+      exists (select from public.wallet_ledger where purchase_id = p.id and user_id = ${ana}
+        and reason = 'REFUND' and direction = 'CREDIT') as to_wallet
+      from public.purchases p where id = ${purchase.id}`;
+    expect([`CONFIRMED, false, false`, `REFUNDED, true, false`, `REFUNDED, false, true`])
+      .toContain([status, to_card, to_wallet].join(", "));
+    if (round % 25 === 0) expect(await violations(db)).toEqual([]);
+  }
+  expect(clearing - await houseBalance(db, "STRIPE_CLEARING")).toBe(received);
+});
+
+test("seats whose reservation expired are sold again, to the last", async () => {
+  for (let round = 0; round < scaled(5, 100); round++) {
+    const terms = { ticket_price_cents: 10, tickets_required: 60, lanes: 8 };
+    const raffle_id = await raffle(db, terms);
+    const reserved = await Promise.all(
+      people.map((id) =>
+        buy(db, id, { raffle_id, quantity: 1 + dice.upTo(3), payment_method: "card" })
+      ),
+    );
+    await the.runOut(db, reserved.map(({ purchase }) => purchase.id));
+    const outcomes = await Promise.all([
+      the.outcomeOf(expire()),
+      the.outcomeOf(expire()),
+      ...people.map((id) => the.outcomeOf(buy(db, id, { raffle_id }))),
+    ]);
+    expect(Object.keys(tally(outcomes)).filter((code) => code !== "raffle_sold_out"))
+      .toEqual(["none"]);
+    const [{ left }] = await db.sql`select 60 - app.count_taken(${raffle_id}) as left`;
+    await buy(db, people[0], { raffle_id, quantity: left });
+    expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 60));
+    expect(await stateOf(db, raffle_id)).toBe("FULL");
+  }
+});

@@ -1,0 +1,274 @@
+import postgres from "postgres";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import * as the from "../support/crowd.ts";
+import { crowd } from "../support/crowd.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { actAs, codeOf, testDatabase, urlOf } from "../support/database.ts";
+import { buy, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { race } from "../support/races.ts";
+import { isLong, scaled } from "../support/scale.ts";
+import * as stripe from "../support/stripe-events.ts";
+import { apply, receive } from "../support/stripe-inbox.ts";
+import { fund, houseBalance, violations, walletOf } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let ana: string;
+let ben: string;
+beforeAll(async () => {
+  db = await testDatabase();
+  await db.sql`update app.rate_limits set burst = 100000 where class = 'money'`;
+});
+beforeEach(async () => void ([ana, ben] = await crowd(db, 2, 10_000)));
+afterEach(async () => expect(await violations(db)).toEqual([]));
+
+const stockOf = async (raffleId: string) =>
+  (await db.sql`select stock from public.prizes p join public.raffles r on r.prize_id = p.id
+    where r.id = ${raffleId}`)[0].stock;
+const purchaseOf = async (id: string) =>
+  (await db.sql`select status, failure_code, check_at <= now() as due
+    from public.purchases where id = ${id}`)[0];
+const balances = async () => [(await walletOf(db, ana)).balance, (await walletOf(db, ben)).balance];
+const toCard = (userId: string, purchaseId: string) =>
+  actAs(
+    db,
+    { role: "authenticated", id: userId },
+    (sql) => sql`select public.request_card_refund(${purchaseId})`,
+  );
+
+/** A purchase by card that has been paid. */
+async function paidByCard(raffle_id: string, userId: string, quantity = 1) {
+  const { purchase } = await buy(db, userId, { raffle_id, quantity, payment_method: "card" });
+  const payment = the.paymentOf(purchase);
+  expect(await apply(db.sql, payment)).toBe("applied");
+  return { purchase, payment };
+}
+
+describe("cancelling", () => {
+  test("in a dry run says to how many people and how much, and changes nothing", async () => {
+    const raffle_id = await raffle(db);
+    await buy(db, ana, { raffle_id, quantity: 2 });
+    await buy(db, ana, { raffle_id });
+    await buy(db, ben, { raffle_id, payment_method: "card" });
+    await paidByCard(raffle_id, ben, 3);
+    const before = [await balances(), await stockOf(raffle_id)];
+    expect(await the.cancel(db, raffle_id, true)).toEqual({
+      raffle_id,
+      people: 2,
+      purchases: 3,
+      tickets: 6,
+      amount_cents: 3000,
+      currency: "EUR",
+      dry_run: true,
+    });
+    expect([await balances(), await stockOf(raffle_id)]).toEqual(before);
+    expect(await stateOf(db, raffle_id)).toBe("OPEN");
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
+  });
+
+  test("gives everybody their money, whichever way they paid, and the prize back to stock", async () => {
+    const raffle_id = await raffle(db);
+    const stock = await stockOf(raffle_id);
+    await buy(db, ana, { raffle_id, quantity: 2 });
+    const kept = await buy(db, ana, { raffle_id, redeem: false });
+    const { purchase } = await paidByCard(raffle_id, ben, 3);
+    const escrow = await houseBalance(db, "RAFFLE_ESCROW");
+    expect(await the.cancel(db, raffle_id)).toMatchObject({ purchases: 3, dry_run: false });
+    expect(await balances()).toEqual([10_000, 11_500]);
+    expect(await houseBalance(db, "RAFFLE_ESCROW")).toBe(escrow - 3000);
+    expect(await stockOf(raffle_id)).toBe(stock + 1);
+    expect(await stateOf(db, raffle_id)).toBe("CANCELLED");
+    for (const { id } of [kept.purchase, purchase]) {
+      expect((await purchaseOf(id)).status).toBe("REFUNDED");
+    }
+    expect(
+      await db.sql`select from public.tickets where raffle_id = ${raffle_id}
+      and voided_at is null`,
+    ).toHaveLength(0);
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("raffle_not_open");
+  });
+
+  test("happens once", async () => {
+    const raffle_id = await raffle(db);
+    await buy(db, ana, { raffle_id });
+    const outcomes = await Promise.all(
+      [1, 2, 3, 4, 5].map(() => the.outcomeOf(the.cancel(db, raffle_id))),
+    );
+    expect(the.tally(outcomes)).toEqual({ none: 1, raffle_not_cancellable: 4 });
+    expect((await walletOf(db, ana)).balance).toBe(10_000);
+  });
+
+  test("closes the lanes: who waits for seats meanwhile gets none, whatever is checked later", async () => {
+    const raffle_id = await raffle(db);
+    const outcome = await race(
+      db,
+      async (sql) => the.cancelWithin(sql, (await operatorOf(db) as { id: string }).id, raffle_id),
+      (sql) => sql`select app.take_seats(${raffle_id}, 1, false)`,
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "raffle_not_open", waited: true });
+  });
+
+  test("fails what is unpaid, and has its payment cancelled", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase } = await buy(db, ana, { raffle_id, payment_method: "card" });
+    await the.cancel(db, raffle_id);
+    const failed = { status: "FAILED", failure_code: "raffle_cancelled", due: true };
+    expect(await purchaseOf(purchase.id)).toEqual(failed);
+    const [{ work }] = await db.sql`select app.claim_unfinished(100) as work`;
+    expect(work.purchases.map(({ id }: { id: string }) => id)).toContain(purchase.id);
+  });
+
+  test("pays a debt before anything else", async () => {
+    const raffle_id = await raffle(db, { ticket_price_cents: 4_000 });
+    await buy(db, ana, { raffle_id });
+    await db
+      .sql`select app.charge_back(app.account_of('USER', 'EUR', ${ana}), 8500, 'CHARGEBACK', 'du')`;
+    expect(await walletOf(db, ana)).toMatchObject({ balance: 0, debt: 2500 });
+    await the.cancel(db, raffle_id);
+    expect(await walletOf(db, ana)).toMatchObject({ balance: 1500, debt: 0, status: "ACTIVE" });
+  });
+});
+
+describe("a refund to the card", () => {
+  test("takes the money out of the wallet, once", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase } = await paidByCard(raffle_id, ana, 2);
+    const wallet = await buy(db, ana, { raffle_id });
+    expect(await codeOf(toCard(ana, purchase.id))).toBe("refund_not_available");
+    await the.cancel(db, raffle_id);
+    expect(await codeOf(toCard(ben, purchase.id))).toBe("purchase_not_found");
+    expect(await codeOf(toCard(ana, wallet.purchase.id))).toBe("refund_not_available");
+    const due = await houseBalance(db, "REFUNDS_DUE");
+    const outcomes = await Promise.all(
+      [1, 2, 3, 4, 5].map(() => the.outcomeOf(toCard(ana, purchase.id))),
+    );
+    expect(the.tally(outcomes)).toEqual({ none: 1, refund_not_available: 4 });
+    expect((await walletOf(db, ana)).balance).toBe(10_000);
+    expect(await houseBalance(db, "REFUNDS_DUE")).toBe(due + 1000);
+    expect(
+      await db.sql`select amount_cents::integer from app.card_refunds
+      where purchase_id = ${purchase.id}`,
+    ).toEqual([{ amount_cents: 1000 }]);
+  });
+
+  test("is not for money that has been spent", async () => {
+    const carl = (await player(db)).id;
+    const raffle_id = await raffle(db);
+    const { purchase } = await paidByCard(raffle_id, carl);
+    await the.cancel(db, raffle_id);
+    await buy(db, carl, { raffle_id: await raffle(db) });
+    expect(await codeOf(toCard(carl, purchase.id))).toBe("balance_insufficient");
+    await fund(db, carl, 500);
+    expect(await codeOf(toCard(carl, purchase.id))).toBe("none");
+  });
+
+  test("is refused while Stripe takes the payment back: nobody pays twice", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase, payment } = await paidByCard(raffle_id, ana);
+    await the.cancel(db, raffle_id);
+    const charge = stripe.charge({ id: purchase.id, amount_cents: 500 }, payment.id);
+    const disputed = stripe.event("charge.dispute.created", stripe.dispute(charge, 500));
+    const outcome = await race(
+      db,
+      (sql) => receive(sql, disputed),
+      async (sql) => {
+        await the.actWithin(sql, ana);
+        await sql`select public.request_card_refund(${purchase.id})`;
+      },
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "refund_not_available", waited: true });
+    expect((await walletOf(db, ana)).balance).toBe(10_000);
+  });
+});
+
+describe("the refund of a large raffle", () => {
+  /** So many tickets sold, ten in each purchase, written as buying would leave it. */
+  async function largeRaffle(tickets: number) {
+    const raffle_id = await raffle(db, { tickets_required: tickets, ticket_price_cents: 100 });
+    const people = await crowd(db, tickets / 50, 5_000);
+    await db.superuser.begin(async (sql) => {
+      await sql`with seats as (
+          select n, gen_random_uuid() as id, (${people}::uuid[])[n % ${people.length}::integer + 1] as user_id
+          from generate_series(0, ${tickets / 10 - 1}::integer) as n
+        ), bought as (
+          insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency,
+            payment_method, redeem, redeemed, confirmed_at)
+          select id, user_id, ${raffle_id}, 'ENTRY', 'CONFIRMED', 10, 1000, 'EUR', 'wallet', true, true, now() from seats
+        ), issued as (
+          insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+          select ${raffle_id}, n * 10 + seat, user_id, id from seats, generate_series(1, 10) as seat
+        )
+        select app.post_transaction('TICKET_PURCHASE', array[
+          (app.account_of('USER', 'EUR', user_id), -1000),
+          (app.account_of('RAFFLE_ESCROW', 'EUR', null, ${raffle_id}), 1000)]::app.posting[],
+          p_purchase_id => id, p_raffle_id => ${raffle_id}) from seats`;
+      await sql`update app.raffle_lanes set next_num = end_num + 1 where raffle_id = ${raffle_id}`;
+      await sql`update public.raffles set state = 'FULL' where id = ${raffle_id}`;
+    });
+    expect(await violations(db)).toEqual([]);
+    return { raffle_id, people };
+  }
+
+  const isRefunding = async () =>
+    (await db.superuser`select exists (select from pg_stat_activity where datname = ${db.name}
+      and application_name = 'interrupted' and wait_event = 'PgSleep') as yes`)[0].yes;
+
+  async function expectEverybodyPaidOnce(raffleId: string, people: string[]): Promise<void> {
+    expect(
+      await db.sql`select balance_cents::integer, count(*)::integer from public.wallet_accounts
+      where user_id = any(${people}::uuid[]) group by balance_cents`,
+    )
+      .toEqual([{ balance_cents: 5_000, count: people.length }]);
+    expect(
+      await db.sql`select purchase_id from public.wallet_ledger where raffle_id = ${raffleId}
+      and reason = 'REFUND' and user_id is not null group by purchase_id having count(*) > 1`,
+    )
+      .toEqual([]);
+    expect(
+      await db.sql`select from public.purchases where raffle_id = ${raffleId}
+      and status <> 'REFUNDED'`,
+    ).toHaveLength(0);
+  }
+
+  test("gives everybody their money once", async () => {
+    const { raffle_id, people } = await largeRaffle(scaled(5_000, 100_000));
+    const begun = performance.now();
+    expect(await the.cancel(db, raffle_id)).toMatchObject({ people: people.length });
+    const seconds = (performance.now() - begun) / 1000;
+    // vitest keeps what passing tests say to itself.
+    const said = `refunding 100,000 tickets took ${seconds.toFixed(1)} s\n`;
+    if (isLong) Deno.stderr.writeSync(new TextEncoder().encode(said));
+    await expectEverybodyPaidOnce(raffle_id, people);
+  });
+
+  test("goes on where it was, however often it is interrupted", async () => {
+    const { raffle_id, people } = await largeRaffle(scaled(5_000, 100_000));
+    const purchases = people.length * 5;
+    await db.sql`select app.stop_raffle(${raffle_id}, 'A test')`;
+    const batch = Math.ceil(purchases / 10);
+    await the.withPause(db, "public.wallet_ledger", "insert", 1, async () => {
+      for (let kill = 0; kill < 4; kill++) {
+        // Not of the pool, which would not survive it.
+        const connection = { application_name: "interrupted" };
+        const sql = postgres(urlOf("postgres", db.name), { max: 1, connection });
+        const refunding = codeOf(sql`select app.refund_purchases(${raffle_id}, ${batch})`);
+        await expect.poll(isRefunding, { interval: 5 }).toBe(true);
+        await the.sleep(10 + kill * 10);
+        await db.superuser`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = ${db.name} and application_name = 'interrupted'`;
+        expect(await refunding).not.toBe("none");
+        await sql.end({ timeout: 1 });
+        expect(await violations(db)).toEqual([]);
+      }
+    });
+    // Two at once, too: the clock may be early.
+    const [{ refunded }] = await db
+      .sql`select app.refund_purchases(${raffle_id}, ${batch}) as refunded`;
+    expect(Number(refunded)).toBe(batch);
+    const rest = await Promise.all(
+      [1, 2].map(() => db.sql`select app.refund_cancelled() as count`),
+    );
+    expect(rest.reduce((sum, [{ count }]) => sum + Number(count), 0)).toBe(purchases - batch);
+    expect(await db.sql`select app.refund_cancelled()::integer as count`).toEqual([{ count: 0 }]);
+    await expectEverybodyPaidOnce(raffle_id, people);
+  });
+});
