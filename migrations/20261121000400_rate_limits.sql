@@ -30,7 +30,7 @@ comment on table app.rate_buckets is 'The tokens that each user has left, as of 
 create function app.take_token(p_class text, p_user_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_now timestamptz := app.clock();
+  v_now timestamptz := clock_timestamp();
   v_limit app.rate_limits;
   v_tokens double precision;
   v_rate double precision;

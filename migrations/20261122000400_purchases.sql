@@ -27,9 +27,11 @@ create type public.payment_method as enum ('wallet', 'card');
 
 -- An id whose order is that of time: new rows of an index lie side by side.
 create function app.new_id() returns uuid
-language sql volatile set search_path = '' as $$
-  select (lpad(to_hex(floor(extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+language plpgsql volatile set search_path = '' as $$
+begin
+  return lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
+    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14);
+end
 $$;
 
 create table public.purchases (
@@ -153,15 +155,16 @@ create function app.require_player() returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.active_user();
+  v_now timestamptz := clock_timestamp();
   v_profile public.profiles;
   v_minimum_age integer := app.setting('minimum_age');
 begin
   select * into strict v_profile from public.profiles where id = v_user_id;
-  if v_profile.self_excluded_until > app.clock() then
+  if v_profile.self_excluded_until > v_now then
     perform app.fail('self_excluded');
   end if;
   if v_minimum_age > 0 and (v_profile.birth_date is null
-    or v_profile.birth_date > (app.clock() at time zone 'utc')::date - make_interval(years => v_minimum_age))
+    or v_profile.birth_date > (v_now at time zone 'utc')::date - make_interval(years => v_minimum_age))
   then
     perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
   end if;
@@ -205,7 +208,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_count bigint;
 begin
-  if p_raffle.state <> 'OPEN' or app.clock() not between p_raffle.opens_at and p_raffle.closes_at then
+  if p_raffle.state <> 'OPEN' or clock_timestamp() not between p_raffle.opens_at and p_raffle.closes_at then
     perform app.fail('raffle_not_open');
   end if;
   if p_raffle.max_per_user is not null and p_type <> 'BOOST' then

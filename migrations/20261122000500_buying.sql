@@ -233,7 +233,7 @@ begin
   values (
     p_user_id, p_raffle_id, p_type, case when v_by_card then 'PENDING' else 'CONFIRMED' end::public.purchase_status,
     p_quantity, v_purchase.amount_cents, v_raffle.currency, p_payment_method, p_redeem, p_redeem and not v_by_card, p_ticket_id,
-    case when not v_by_card then app.clock() end,
+    case when not v_by_card then clock_timestamp() end,
     case when v_by_card then app.clock() + make_interval(mins => app.setting('reservation_minutes')) end,
     case when v_by_card then app.clock() + interval '2 minutes' end)
   returning * into v_purchase;
