@@ -207,12 +207,13 @@ end
 $$;
 
 -- Writes the entries of one transaction, and refuses what is not one: a mistake of ours, hence no code.
--- Called by post_transaction, which keeps the balances.
+-- Called by post_transaction, which keeps the balances. Of arrays Postgres would make a new plan each time,
+-- which takes longer than the work: hence the generic one.
 create function app.write_entries(
   p_transaction_id bigint, p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid, p_withdrawal_id uuid,
   p_purchase_id uuid, p_raffle_id uuid, p_external_id text, p_note text, p_reverses bigint[]
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
 declare
   v_written bigint;
   v_cents numeric;

@@ -35,7 +35,7 @@ $$;
 
 -- The numbers that seats stand for, where the buyer does not choose.
 create function app.numbers_of(p_raffle public.raffles, p_seats app.seats[]) returns integer[]
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
 declare
   v_first integer := app.first_number(p_raffle);
   v_key text;

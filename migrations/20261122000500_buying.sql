@@ -87,7 +87,7 @@ $$;
 
 -- Turns a confirmed purchase into tickets with these numbers. The caller has the seats.
 create function app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[]) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
 declare
   v_tickets jsonb;
 begin

@@ -3377,6 +3377,7 @@ CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid,
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_tickets jsonb;
@@ -3600,6 +3601,7 @@ CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.s
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_first integer := app.first_number(p_raffle);
@@ -5199,6 +5201,7 @@ CREATE OR REPLACE FUNCTION app.write_entries(p_transaction_id bigint, p_reason p
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_written bigint;
