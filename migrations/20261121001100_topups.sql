@@ -149,8 +149,8 @@ $$;
 -- Limits --------------------------------------------------------------------------------------------
 
 -- Refuses a deposit beyond one of the user's own limits. A day, a week, a month are the 24 hours,
--- 7 days and 30 days before now; deposits under way count as made. The caller has locked the account,
--- so that two deposits at once do not both fit. Raises deposit_limit_reached.
+-- 7 days and 30 days before now; deposits under way count as made. The caller holds the user's rate bucket,
+-- which makes their deposits one after another. Raises deposit_limit_reached.
 create function app.check_deposit_limits(p_account_id bigint, p_amount_cents bigint) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -229,7 +229,6 @@ begin
     perform app.fail('self_excluded');
   end if;
   v_account_id := app.account_of('USER', p_currency, v_user_id);
-  perform from public.wallet_accounts where id = v_account_id for no key update;
   perform app.check_deposit_limits(v_account_id, p_amount_cents);
   insert into public.wallet_topups (user_id, account_id, amount_cents, currency, method, check_at)
   values (v_user_id, v_account_id, p_amount_cents, p_currency, coalesce(p_method, 'checkout'), app.clock() + interval '2 minutes')

@@ -2522,7 +2522,6 @@ begin
     perform app.fail('self_excluded');
   end if;
   v_account_id := app.account_of('USER', p_currency, v_user_id);
-  perform from public.wallet_accounts where id = v_account_id for no key update;
   perform app.check_deposit_limits(v_account_id, p_amount_cents);
   insert into public.wallet_topups (user_id, account_id, amount_cents, currency, method, check_at)
   values (v_user_id, v_account_id, p_amount_cents, p_currency, coalesce(p_method, 'checkout'), app.clock() + interval '2 minutes')

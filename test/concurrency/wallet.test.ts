@@ -141,3 +141,18 @@ test("money that is taken back while it is being spent becomes a debt", async ()
   expect(await stateOf(db.sql, account))
     .toEqual({ balance: 0, held: 0, debt: 70, status: "SUSPENDED" });
 });
+
+test("of two deposits at once that do not both fit the limit, one is made", async () => {
+  const { id } = await createUser(db);
+  await db.sql`insert into public.play_limits (user_id, kind, period, currency, amount_cents)
+    values (${id}, 'deposit', 'day', 'EUR', 1000)`;
+  // Making the wallet would let one wait for the other too.
+  await db.sql`select app.account_of('USER', 'EUR', ${id})`;
+  const claims = JSON.stringify({ role: "authenticated", sub: id, aud: "authenticated" });
+  const deposit = async (sql: Sql) => {
+    await sql`select set_config('request.jwt.claims', ${claims}, true)`;
+    await sql`select app.begin_topup(${crypto.randomUUID()}, 600, 'EUR', 'checkout', '{}')`;
+  };
+  expect(await race(db, deposit, deposit))
+    .toEqual({ first: "fulfilled", second: "deposit_limit_reached", waited: true });
+});
