@@ -1,9 +1,11 @@
 // The database alone: purchases beside pgbench's own transactions on the same server, interleaved.
-import type postgres from "postgres";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import type { Run } from "./pgbench.ts";
+import { withDatabase } from "../../supabase/local/postgres/database.ts";
+import { withFreshDatabase } from "../ci/fresh-database.ts";
+import type { Load } from "./measure.ts";
+import { interleave, ratio } from "./measure.ts";
+import type { DatabaseRun } from "./pgbench.ts";
 import { measure, pgbench } from "./pgbench.ts";
+import { requireSound, runSql } from "./world.ts";
 
 const buy = (raffle: string, quantity: number) => `
 \\set user random(2, 20000)
@@ -12,51 +14,40 @@ const buy = (raffle: string, quantity: number) => `
 select app.bench_buy(:user, :raffle, ${quantity}, :key);
 `;
 
-export const scripts: Record<string, string | null> = {
+export const scripts = {
   "pgbench tpcb-like": null,
   "one INSERT": "insert into app.bench_rows (a, b) values (1, 'hello');",
   "hot raffle, 1 ticket": buy("0", 1),
   "200 raffles, 1 ticket": buy("random(1, 200)", 1),
   "hot raffle, 5 tickets": buy("0", 5),
 };
+type Name = keyof typeof scripts;
+const names = Object.keys(scripts) as Name[];
 
-export interface Row extends Run {
-  name: string;
-  walBytes: number;
-}
+export const measureDatabase = (load: Load): Promise<string> =>
+  withFreshDatabase(async (url) => {
+    await withDatabase(url, (sql) => runSql(sql, "world.sql"));
+    await pgbench(url, ["-i", "-s", "20", "-q"]);
+    await withDatabase(url, (sql) => sql`vacuum analyze`);
+    const runs = names.map((name) => [name, () => measure(url, scripts[name], load.seconds)]);
+    const rows = await interleave<Name, DatabaseRun>(load, Object.fromEntries(runs));
+    await requireSound(url);
+    return describe(rows);
+  });
 
-export async function prepare(sql: postgres.Sql, url: string) {
-  await sql.unsafe(readFileSync(new URL("world.sql", import.meta.url), "utf8"));
-  await pgbench(url, ["-i", "-s", "20", "-q"]);
-  await sql`vacuum analyze`;
-}
+function describe(rows: Record<Name, DatabaseRun>): string {
+  const lines = names.map((name) => {
+    const row = rows[name];
+    return `| ${name} | ${Math.round(row.tps)} | ${ratio(row, rows["pgbench tpcb-like"])} | ${
+      ratio(row, rows["one INSERT"])
+    } | ${row.p95.toFixed(1)} | ${Math.round(row.walBytes)} |`;
+  });
+  return `16 clients of pgbench.
 
-/** The median of each script over several rounds. */
-export async function measureAll(
-  sql: postgres.Sql,
-  url: string,
-  { rounds, seconds }: { rounds: number; seconds: number },
-  names = Object.keys(scripts),
-): Promise<Row[]> {
-  const folder = mkdtempSync(`${tmpdir()}/rafflebase-bench-`);
-  const runs: Record<string, Row[]> = Object.fromEntries(names.map((name) => [name, []]));
-  const wal = async () =>
-    (await sql`select pg_current_wal_lsn() - '0/0'::pg_lsn as bytes`)[0].bytes;
-  for (let round = 0; round < rounds; round++) {
-    for (const name of names) {
-      const before = await wal();
-      const run = await measure(url, folder, scripts[name], seconds);
-      const walBytes = (Number(await wal()) - Number(before)) / (run.tps * seconds);
-      runs[name].push({ name, ...run, walBytes });
-      console.error(`${round + 1}/${rounds} ${name}: ${Math.round(run.tps)} a second`);
-    }
-  }
-  rmSync(folder, { recursive: true });
-  const median = (list: number[]) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
-  return names.map((name) => ({
-    name,
-    tps: median(runs[name].map((run) => run.tps)),
-    p95: median(runs[name].map((run) => run.p95)),
-    walBytes: median(runs[name].map((run) => run.walBytes)),
-  }));
+| transaction | a second | x tpcb-like | x INSERT | p95, ms | WAL, bytes |
+| --- | --- | --- | --- | --- | --- |
+${lines.join("\n")}
+
+Hot raffle / 200 raffles: ${ratio(rows["hot raffle, 1 ticket"], rows["200 raffles, 1 ticket"])}.
+Five tickets / one: ${ratio(rows["hot raffle, 5 tickets"], rows["hot raffle, 1 ticket"])}.`;
 }

@@ -1,10 +1,12 @@
 // Debian's pgbench, as a function.
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { withDatabase } from "../../supabase/local/postgres/database.ts";
+import type { Run } from "./measure.ts";
+import { p95 } from "./measure.ts";
 
-export interface Run {
-  tps: number;
-  p95: number;
-}
+/** walBytes: what a transaction wrote to the log. */
+export type DatabaseRun = Run & { walBytes: number };
 
 export function findPgbench(): string {
   const versions = existsSync("/usr/lib/postgresql") ? readdirSync("/usr/lib/postgresql") : [];
@@ -30,31 +32,37 @@ export async function pgbench(url: string, args: string[]): Promise<string> {
 /** Runs a script (or, without one, what pgbench calls tpcb-like) for so long, with 16 clients. */
 export async function measure(
   url: string,
-  folder: string,
   script: string | null,
   seconds: number,
-): Promise<Run> {
-  const file = `${folder}/script.sql`;
-  if (script) writeFileSync(file, script);
-  const log = `${folder}/log`;
-  const args = ["-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", String(seconds)];
-  const logging = ["-l", `--log-prefix=${log}`, "--sampling-rate=0.2"];
-  const text = await pgbench(url, [...args, ...logging, ...(script ? ["-f", file] : [])]);
-  if (/number of failed transactions: [1-9]/.test(text)) throw new Error(text);
-  return { tps: Number(/tps = ([\d.]+)/.exec(text)![1]), p95: readP95(folder) };
+): Promise<DatabaseRun> {
+  const folder = mkdtempSync(`${tmpdir()}/rafflebase-bench-`);
+  try {
+    const file = `${folder}/script.sql`;
+    if (script) writeFileSync(file, script);
+    const args = ["-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", String(seconds)];
+    const logging = ["-l", `--log-prefix=${folder}/log`, "--sampling-rate=0.2"];
+    const before = await bytesWritten(url);
+    const text = await pgbench(url, [...args, ...logging, ...(script ? ["-f", file] : [])]);
+    if (/number of failed transactions: [1-9]/.test(text)) throw new Error(text);
+    const tps = Number(/tps = ([\d.]+)/.exec(text)![1]);
+    const walBytes = (await bytesWritten(url) - before) / (tps * seconds);
+    return { tps, p95: p95(readTimes(folder)), walBytes };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
-/** The third field of each line of pgbench's log is the time in microseconds. */
-function readP95(folder: string): number {
-  const times: number[] = [];
-  for (const { name } of Deno.readDirSync(folder)) {
-    if (!name.startsWith("log")) continue;
-    for (const line of Deno.readTextFileSync(`${folder}/${name}`).split("\n")) {
-      const time = Number(line.split(" ")[2]);
-      if (time > 0) times.push(time);
-    }
-    Deno.removeSync(`${folder}/${name}`);
-  }
-  times.sort((one, other) => one - other);
-  return (times[Math.floor(times.length * 0.95)] ?? 0) / 1000;
+const bytesWritten = (url: string): Promise<number> =>
+  withDatabase(
+    url,
+    async (sql) =>
+      Number((await sql`select pg_current_wal_lsn() - '0/0'::pg_lsn as bytes`)[0].bytes),
+  );
+
+/** In milliseconds. The third field of each line of pgbench's log is the time in microseconds. */
+function readTimes(folder: string): number[] {
+  return readdirSync(folder).filter((name) => name.startsWith("log")).flatMap((name) =>
+    Deno.readTextFileSync(`${folder}/${name}`).trim().split("\n")
+      .map((line) => Number(line.split(" ")[2]) / 1000)
+  );
 }
