@@ -58,6 +58,20 @@ language sql stable set search_path = '' as $$
 $$;
 
 
+-- Text ----------------------------------------------------------------------------------------
+
+-- Whether a text is a name: one line that can be seen, with no blank at either end, no control characters,
+-- and nothing that turns the direction of what is written around it. Used by constraints.
+create function app.is_name(p_text text, p_longest integer) returns boolean
+language sql immutable set search_path = '' as $$
+  select length(p_text) between 1 and p_longest
+    and p_text !~ '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]'
+    and p_text !~ '^[ \u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]|[ \u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]$'
+    -- Something besides what has no ink: joiners, fillers and selectors are part of words and pictures.
+    and p_text ~ '[^ \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]'
+$$;
+
+
 -- Time ----------------------------------------------------------------------------------------
 
 -- The time now, not the time the transaction began: a deadline must hold for a transaction that had
@@ -66,6 +80,16 @@ create function app.clock() returns timestamptz
 language sql volatile set search_path = '' as $$
   select clock_timestamp()
 $$;
+
+
+-- Amounts ---------------------------------------------------------------------------------------
+
+-- Domains, not check constraints, on tables that buyers write: Postgres reads a check anew for every
+-- statement, which costs more than writing the row.
+create domain app.amount as bigint check (value > 0);
+create domain app.cents as bigint check (value >= 0);
+comment on domain app.amount is 'What is moved or to be paid, in minor units.';
+comment on domain app.cents is 'What there is, in minor units.';
 
 
 -- Requests ------------------------------------------------------------------------------------

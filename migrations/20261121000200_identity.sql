@@ -28,10 +28,7 @@ create table public.profiles (
   self_excluded_until timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint profiles_display_name check (
-    display_name = btrim(display_name) and length(display_name) between 1 and 80
-    -- No control characters, and nothing that turns the direction of what is written around it.
-    and display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'),
+  constraint profiles_display_name check (app.is_name(display_name, 80)),
   constraint profiles_phone check (phone ~ '^\+[1-9][0-9]{6,14}$'),
   constraint profiles_country check (country ~ '^[A-Z]{2}$'),
   constraint profiles_birth_date check (birth_date >= date '1900-01-01'),
@@ -55,12 +52,13 @@ language sql security definer set search_path = '' as $$
   insert into public.profiles (id, display_name, locale, country)
   select
     id,
-    nullif(btrim(left(btrim(regexp_replace(
-      coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
-      '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]', '', 'g')), 80)), ''),
+    case when app.is_name(name, 80) then name end,
     coalesce(substring(raw_user_meta_data ->> 'locale' from '^(?:en|es|it)(?:-[A-Z]{2})?$'), 'en'),
     substring(raw_user_meta_data ->> 'country' from '^[A-Z]{2}$')
-  from auth.users where id = p_user_id
+  from auth.users, lateral (select btrim(left(btrim(regexp_replace(
+    coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
+    '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]', '', 'g')), 80)) as name) given
+  where id = p_user_id
   on conflict (id) do nothing
 $$;
 
@@ -187,6 +185,17 @@ begin
 end
 $$;
 
+-- Makes what one person buys, and what decides whether they may, come one after another. Called before
+-- any other lock is taken. Returns the id, as others do that check something about it: to plpgsql a call
+-- that is assigned is cheaper than one that is performed.
+create function app.take_turn(p_user_id uuid) returns uuid
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform pg_advisory_xact_lock(uuid_hash_extended(p_user_id, 1));
+  return p_user_id;
+end
+$$;
+
 -- The caller's id, if the account is active and its e-mail address verified: called first by what
 -- moves money or tickets. Locks the profile in share mode, so that a suspension waits for what is
 -- under way and nothing begins after it. Raises not_authenticated, account_suspended, email_unverified.
@@ -260,6 +269,7 @@ create function app.set_account_status(p_user_id uuid, p_status public.account_s
 language plpgsql security definer set search_path = '' as $$
 begin
   perform app.require_power_over(p_user_id, 'operator');
+  perform app.take_turn(p_user_id);
   update public.profiles set status = p_status where id = p_user_id;
 end
 $$;

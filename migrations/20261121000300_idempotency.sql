@@ -10,20 +10,22 @@ insert into app.settings (name, value, minimum, maximum, description) values
   ('idempotency_lease_seconds', 60, 5, 3600, 'How long a request that left its first transaction counts as still running.');
 
 create table app.idempotency_keys (
-  user_id uuid not null references public.profiles (id) on delete cascade,
+  user_id uuid not null,
   endpoint text not null,
-  key text not null check (length(key) between 1 and 255),
+  key text not null,
   request_hash bytea not null,
   answer jsonb,
   subject_id uuid,
-  leased_until timestamptz not null,
+  leased_until timestamptz,
   created_at timestamptz not null default now(),
   primary key (user_id, endpoint, key)
 );
 comment on table app.idempotency_keys is
-  'One row for each key a user sent to an endpoint; answer is null while the request runs.';
+  'One row for each key a user sent to an endpoint; answer is null while the request runs. No foreign key: it '
+  'would lock the person''s row for every purchase, and the rows live for days only.';
 comment on column app.idempotency_keys.subject_id is
-  'The row that an earlier try began, for work that takes more than one transaction.';
+  'The row that is worked on, for work that takes more than one transaction, or that the answer tells of.';
+comment on column app.idempotency_keys.leased_until is 'Until when it counts as running; null once it was done in one go.';
 create index idempotency_keys_created_at on app.idempotency_keys using brin (created_at);
 
 -- Claims the key for the caller. Returns null when the caller shall do the work, or the answer that
@@ -66,29 +68,19 @@ begin
 end
 $$;
 
--- The same for work that is done within its one transaction: no row yet, only a lock that a second request
--- waits for. The row is written once, by keep_answer. Called first.
--- Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
-create function app.claim_key_once(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb) returns jsonb
+-- The same for work that is done within its one transaction, by somebody whose turn it is: nothing is
+-- written yet. The key's row is written once, with its answer and the effect. Called first.
+-- Raises idempotency_key_required, idempotency_key_reused.
+create function app.find_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
   if coalesce(length(p_key), 0) not between 1 and 255 then
     perform app.fail('idempotency_key_required');
   end if;
-  perform pg_advisory_xact_lock(hashtextextended(p_endpoint || ' ' || p_key, hashtextextended(p_user_id::text, 0)));
   if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
     return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
   end if;
   return null;
-end
-$$;
-
--- Writes the key with its final answer, in the transaction of the effect. Called last.
-create function app.keep_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb, p_answer jsonb) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, leased_until)
-  values (p_user_id, p_endpoint, p_key, sha256(convert_to(p_request::text, 'utf8')), p_answer, '-infinity');
 end
 $$;
 

@@ -41,7 +41,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- Sets one of the caller's limits: a first or a lower one at once, a higher one after the delay.
--- Locks the row of that limit. Raises not_authenticated, rate_limited, request_invalid.
+-- Takes the caller's turn; locks the row of that limit. Raises not_authenticated, rate_limited, request_invalid.
 create function app.set_play_limit(
   p_kind public.limit_kind, p_period public.limit_period, p_amount_cents bigint, p_currency text
 ) returns void
@@ -50,6 +50,7 @@ declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
+  perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
   perform app.require_currency(p_currency);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
@@ -65,7 +66,7 @@ end
 $$;
 
 -- Excludes the caller from play until a moment; it can be made later, never earlier.
--- Locks the caller's profile, and so waits for what they have under way. Nothing limits how often:
+-- Takes the caller's turn, and so waits for what they have under way; locks their profile. Nothing limits how often:
 -- nobody who wants to stop shall be told to wait.
 -- Raises not_authenticated, request_invalid, self_exclusion_locked.
 create function app.exclude_self(p_until timestamptz) returns void
@@ -76,6 +77,7 @@ begin
   if p_until is null or p_until not between app.clock() and app.clock() + interval '100 years' then
     perform app.fail_field('until', 'must be within the next hundred years');
   end if;
+  perform app.take_turn(v_user_id);
   update public.profiles set self_excluded_until = p_until
   where id = v_user_id and (self_excluded_until is null or self_excluded_until <= p_until);
   if not found then

@@ -27,6 +27,8 @@ create type public.entry_status as enum ('POSTED', 'REVERSAL');
 
 -- Accounts ------------------------------------------------------------------------------------
 
+create domain app.note as text check (length(value) between 1 and 500);
+
 create table public.wallet_accounts (
   id bigint generated always as identity primary key,
   kind public.account_kind not null,
@@ -35,22 +37,13 @@ create table public.wallet_accounts (
   raffle_id uuid,
   currency char(3) not null references public.currencies (code),
   balance_cents bigint,
-  held_cents bigint,
-  debt_cents bigint,
-  suspended_reason text check (length(suspended_reason) between 1 and 500),
-  status public.wallet_status not null generated always as (
-    case when suspended_reason is null and coalesce(debt_cents, 0) = 0
-      then 'ACTIVE'::public.wallet_status else 'SUSPENDED'::public.wallet_status end) stored,
+  held_cents app.cents,
+  debt_cents app.cents,
+  suspended_reason app.note,
+  status public.wallet_status not null default 'ACTIVE',
   created_at timestamptz not null default now(),
   constraint wallet_accounts_once unique nulls not distinct (user_id, raffle_id, currency, kind),
-  constraint wallet_accounts_owner check (
-    (kind in ('USER', 'RECEIVABLE')) = (user_id is not null) and (kind = 'RAFFLE_ESCROW') = (raffle_id is not null)),
-  -- House accounts keep no balance: it would be a row that everybody queues on.
-  constraint wallet_accounts_cache check (case kind
-    when 'USER' then num_nulls(balance_cents, held_cents, debt_cents) = 0
-    else num_nonnulls(balance_cents, held_cents, debt_cents, suspended_reason) = 0 end),
-  constraint wallet_accounts_balance check (balance_cents >= held_cents and held_cents >= 0),
-  constraint wallet_accounts_debt check (debt_cents >= 0)
+  constraint wallet_accounts_balance check (balance_cents >= held_cents)
 ) with (fillfactor = 50);
 comment on table public.wallet_accounts is
   'One account for each user and currency, made on first use, and the accounts of the house.';
@@ -63,6 +56,30 @@ create index wallet_accounts_raffle on public.wallet_accounts (raffle_id) where 
 create index wallet_accounts_currency on public.wallet_accounts (currency);
 
 alter table public.wallet_accounts enable row level security;
+
+-- What kind of account has which columns, and the status that follows from them. A trigger on these
+-- columns, and after the row is written, so that moving a balance does not pay for it.
+create function app.shape_account() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_status public.wallet_status := case
+    when new.suspended_reason is null and coalesce(new.debt_cents, 0) = 0 then 'ACTIVE' else 'SUSPENDED' end;
+begin
+  if (new.kind in ('USER', 'RECEIVABLE')) <> (new.user_id is not null)
+    or (new.kind = 'RAFFLE_ESCROW') <> (new.raffle_id is not null)
+    -- House accounts keep no balance: it would be a row that everybody queues on.
+    or new.kind = 'USER' and num_nulls(new.balance_cents, new.held_cents, new.debt_cents) > 0
+    or new.kind <> 'USER' and num_nonnulls(new.balance_cents, new.held_cents, new.debt_cents, new.suspended_reason) > 0
+  then
+    raise exception 'an account of kind % has other columns', new.kind using errcode = 'check_violation';
+  end if;
+  update public.wallet_accounts set status = v_status where id = new.id and status <> v_status;
+  return null;
+end
+$$;
+create trigger shape_account
+  after insert or update of kind, user_id, raffle_id, debt_cents, suspended_reason on public.wallet_accounts
+  for each row execute function app.shape_account();
 
 -- The account of that kind, or null. Three questions, because each has its index.
 create function app.find_account(p_kind public.account_kind, p_currency text, p_user_id uuid, p_raffle_id uuid)
@@ -110,13 +127,12 @@ $$;
 create sequence app.ledger_transactions;
 
 create table public.wallet_ledger (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   transaction_id bigint not null,
-  -- No foreign key: each entry would lock its account's row, and so everybody the house accounts.
   account_id bigint not null,
   user_id uuid,
   direction public.entry_direction not null,
-  amount_cents bigint not null check (amount_cents > 0),
+  amount_cents app.amount not null,
   currency char(3) not null,
   reason public.ledger_reason not null,
   topup_id uuid,
@@ -124,24 +140,26 @@ create table public.wallet_ledger (
   purchase_id uuid,
   raffle_id uuid,
   external_id text,
-  note text,
-  reverses_id bigint unique references public.wallet_ledger (id),
-  status public.entry_status not null generated always as (
-    case when reverses_id is null then 'POSTED'::public.entry_status else 'REVERSAL'::public.entry_status end) stored,
+  note app.note,
+  reverses_id bigint,
+  status public.entry_status not null default 'POSTED',
   created_at timestamptz not null default clock_timestamp(),
-  constraint wallet_ledger_adjustment check (reason <> 'ADJUSTMENT' or coalesce(length(note), 0) between 1 and 500)
+  primary key (account_id, id)
 );
 comment on table public.wallet_ledger is
-  'Every movement of money, for ever. Written by app.post_transaction() alone.';
+  'Every movement of money, for ever. Written by app.post_transaction(), and for many at once by '
+  'app.post_payouts() and app.settle_wallet_purchase(). It refers without foreign keys: each entry would lock the '
+  'rows that it names, and so everybody the house accounts. app.check_invariants() checks them instead.';
 comment on column public.wallet_ledger.user_id is 'Whose wallet it is; null for accounts of the house and for debts.';
 comment on column public.wallet_ledger.external_id is 'What Stripe calls it.';
 comment on column public.wallet_ledger.reverses_id is 'The entry that this one takes back; each can be taken back once.';
 -- Purchases are refunded, never reversed, and are most of the ledger.
 create index wallet_ledger_transaction on public.wallet_ledger (transaction_id) where reason <> 'TICKET_PURCHASE';
--- A person's statement is read backwards along the first; the second sums up the house accounts.
+-- A person's statement is read backwards along it.
 create index wallet_ledger_statement on public.wallet_ledger (user_id, id desc) where user_id is not null;
-create index wallet_ledger_house on public.wallet_ledger (account_id) where user_id is null;
--- Whatever goes wrong above: one top-up is credited once, one withdrawal is captured once.
+-- Whatever goes wrong above: one top-up is credited once, one withdrawal is captured once, one entry is
+-- taken back once.
+create unique index wallet_ledger_reversed_once on public.wallet_ledger (reverses_id) where reverses_id is not null;
 create unique index wallet_ledger_topup_once on public.wallet_ledger (topup_id)
   where reason = 'TOPUP' and user_id is not null and reverses_id is null;
 create unique index wallet_ledger_withdrawal_once on public.wallet_ledger (withdrawal_id)
@@ -156,7 +174,7 @@ comment on type app.posting is 'An amount above zero is credited to the account,
 
 -- Writes one transaction and moves the balances of the users in it. Whatever is wrong with it, nothing
 -- of it is written. Suspended wallets refuse debits, unless the money has left already.
--- The only writer of the ledger; called by functions of app. Locks the users' accounts in the order of
+-- Called by functions of app. Locks the users' accounts in the order of
 -- their ids, so that two transactions over the same accounts never wait for each other.
 -- Raises balance_insufficient, wallet_suspended.
 create function app.post_transaction(
@@ -178,6 +196,9 @@ declare
   v_amount bigint;
   v_owes boolean := false;
 begin
+  if p_reason = 'ADJUSTMENT' and p_note is null then
+    raise exception 'app.post_transaction: an adjustment needs its note' using errcode = 'check_violation';
+  end if;
   perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
     p_raffle_id, p_external_id, p_note, p_reverses);
 
@@ -223,11 +244,12 @@ begin
   with entries as (
     insert into public.wallet_ledger (
       transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
+      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id, status)
     select p_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
       case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
       abs(p.amount_cents), a.currency, p_reason,
-      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
+      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality],
+      case when p_reverses is null then 'POSTED' else 'REVERSAL' end::public.entry_status
     from unnest(p_postings) with ordinality as p
     -- Looked up one by one: there are two or three, of millions.
     cross join lateral (select * from public.wallet_accounts where id = p.account_id limit 1) a
@@ -253,7 +275,7 @@ comment on type app.payout_item is 'What one account of the house pays to one wa
 
 -- Writes many transactions at once: from one account of the house to many wallets, one transaction for
 -- each item. For refunds and prizes of whole raffles. Locks the wallets in the order of their ids.
--- The other writer of the ledger; called by functions of app.
+-- Called by functions of app.
 create function app.post_payouts(
   p_reason public.ledger_reason, p_from_account_id bigint, p_items app.payout_item[], p_raffle_id uuid
 ) returns void

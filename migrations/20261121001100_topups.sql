@@ -50,7 +50,6 @@ create index wallet_topups_user on public.wallet_topups (user_id, created_at des
 create index wallet_topups_account on public.wallet_topups (account_id);
 create index wallet_topups_currency on public.wallet_topups (currency);
 create index wallet_topups_check on public.wallet_topups (check_at) where check_at is not null;
-alter table public.wallet_ledger add foreign key (topup_id) references public.wallet_topups (id);
 
 alter table public.wallet_topups enable row level security;
 insert into app.state_changes (subject, from_state, to_state) values

@@ -61,7 +61,6 @@ create index wallet_withdrawals_user on public.wallet_withdrawals (user_id, crea
 create index wallet_withdrawals_account on public.wallet_withdrawals (account_id);
 create index wallet_withdrawals_currency on public.wallet_withdrawals (currency);
 create index wallet_withdrawals_check on public.wallet_withdrawals (check_at) where check_at is not null;
-alter table public.wallet_ledger add foreign key (withdrawal_id) references public.wallet_withdrawals (id);
 
 alter table public.wallet_withdrawals enable row level security;
 insert into app.state_changes (subject, from_state, to_state) values

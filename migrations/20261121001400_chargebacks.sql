@@ -62,6 +62,7 @@ declare
   v_amount bigint := (p_object ->> 'amount')::bigint;
   v_known app.card_reversals;
   v_reason text;
+  v_outcome app.event_outcome;
 begin
   if v_payment.intent_id is null then
     return app.quarantine(p_object, 'no such payment');
@@ -84,7 +85,9 @@ begin
     perform app.alert_operators('dispute', p_object ->> 'id', jsonb_build_object(
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
   end if;
-  return app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
+  v_outcome := app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
+  return case when app.keep_failed_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
+    then 'applied' else v_outcome end;
 end
 $$;
 

@@ -1,11 +1,13 @@
 -- The catalogue: what can be won, in which raffles, on which terms. Operators write drafts by the data
--- API; publishing checks the terms and fixes them.
+-- API; publishing checks the terms and fixes them. Prices and values are at most 100000000000, and what a
+-- raffle can bring in 9007199254740991: what JSON numbers hold to the cent.
 
 insert into app.error_codes (code, status) values
   ('raffle_not_found', 404),
   ('raffle_not_draft', 409),
   ('raffle_terms_frozen', 409),
   ('prize_out_of_stock', 409),
+  ('prize_frozen', 409),
   ('raffle_terms_invalid', 422);
 
 create type public.raffle_state as enum ('DRAFT', 'OPEN', 'FULL', 'CLOSED', 'DRAWN', 'SETTLED', 'CANCELLED');
@@ -24,9 +26,9 @@ $$;
 
 create table public.prizes (
   id uuid primary key default gen_random_uuid(),
-  title text not null check (title = btrim(title) and length(title) between 1 and 200),
+  title text not null check (app.is_name(title, 200)),
   description text not null default '' check (length(description) <= 10000),
-  value_cents bigint not null check (value_cents >= 0),
+  value_cents bigint not null check (value_cents between 0 and 100000000000),
   currency char(3) not null default 'EUR' references public.currencies (code),
   stock integer not null default 1 check (stock >= 0),
   sponsor jsonb check (jsonb_typeof(sponsor) = 'object' and length(sponsor::text) <= 4000),
@@ -42,13 +44,13 @@ create index prizes_currency on public.prizes (currency);
 
 create table public.raffle_categories (
   id uuid primary key default gen_random_uuid(),
-  name text not null unique check (name = btrim(name) and length(name) between 1 and 100),
+  name text not null unique check (app.is_name(name, 100)),
   color text not null default '#888888' check (color ~ '^#[0-9a-fA-F]{6}$'),
-  ticket_price_cents bigint not null check (ticket_price_cents > 0),
+  ticket_price_cents bigint not null check (ticket_price_cents between 1 and 100000000000),
   currency char(3) not null default 'EUR' references public.currencies (code),
   rake_bps integer not null default 0 check (rake_bps between 0 and 10000),
-  prize_fund_cents bigint check (prize_fund_cents >= 0),
-  prize_per_winner_cents bigint check (prize_per_winner_cents > 0),
+  prize_fund_cents bigint check (prize_fund_cents between 0 and 9007199254740991),
+  prize_per_winner_cents bigint check (prize_per_winner_cents between 1 and 100000000000),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -64,7 +66,7 @@ create index raffle_categories_currency on public.raffle_categories (currency);
 
 create table public.lotteries (
   id uuid primary key default gen_random_uuid(),
-  name text not null unique check (name = btrim(name) and length(name) between 1 and 100),
+  name text not null unique check (app.is_name(name, 100)),
   description text not null default '',
   digits smallint not null check (digits between 2 and 6),
   results_url text check (results_url ~ '^https?://'),
@@ -81,9 +83,9 @@ create table public.raffles (
   state public.raffle_state not null default 'DRAFT',
   prize_id uuid not null references public.prizes (id),
   category_id uuid references public.raffle_categories (id),
-  title text check (title = btrim(title) and length(title) between 1 and 200),
+  title text check (app.is_name(title, 200)),
   description text check (length(description) <= 10000),
-  ticket_price_cents bigint not null,
+  ticket_price_cents bigint not null check (ticket_price_cents <= 100000000000),
   currency char(3) not null default 'EUR' references public.currencies (code),
   tickets_required integer not null,
   min_tickets integer not null default 1,
@@ -98,10 +100,10 @@ create table public.raffles (
   opens_at timestamptz not null default now(),
   closes_at timestamptz not null,
   lanes integer,
-  boost_price_cents bigint,
+  boost_price_cents bigint check (boost_price_cents <= 100000000000),
   boost_limit integer,
   retry_of uuid references public.raffles (id),
-  retry_price_cents bigint,
+  retry_price_cents bigint check (retry_price_cents <= 100000000000),
   rake_cents bigint not null default 0,
   prize_fund_cents bigint not null default 0,
   prize_per_winner_cents bigint,

@@ -6,23 +6,23 @@ insert into app.error_codes (code, status) values
   ('raffle_sold_out', 409),
   ('raffle_not_open', 409);
 
+create domain app.seat_count as integer check (value >= 0);
+
 create table app.raffle_lanes (
   raffle_id uuid not null references public.raffles (id),
   lane_no smallint not null,
   open boolean not null default true,
   start_num integer not null,
-  next_num integer not null,
   end_num integer not null,
-  returned integer not null default 0,
-  unpaid integer not null default 0,
-  primary key (raffle_id, lane_no),
-  constraint raffle_lanes_range check (next_num between start_num and end_num + 1),
-  constraint raffle_lanes_counts check (returned >= 0 and unpaid >= 0 and returned + unpaid <= next_num - start_num)
+  fresh app.seat_count not null,
+  returned app.seat_count not null default 0,
+  unpaid app.seat_count not null default 0,
+  primary key (raffle_id, lane_no)
 ) with (fillfactor = 50);
 comment on table app.raffle_lanes is 'The only rows of a raffle that its buyers change.';
 comment on column app.raffle_lanes.open is 'False once sealed or cancelled: here, where every buyer passes.';
-comment on column app.raffle_lanes.next_num is 'The first seat that has never been taken.';
-comment on column app.raffle_lanes.returned is 'Seats below next_num that came back: those in raffle_gaps.';
+comment on column app.raffle_lanes.fresh is 'Seats that have never been taken: the last ones of the lane.';
+comment on column app.raffle_lanes.returned is 'Seats that were taken and came back: those in raffle_gaps.';
 comment on column app.raffle_lanes.unpaid is 'Seats that are reserved for payments under way.';
 
 create table app.raffle_gaps (
@@ -44,12 +44,14 @@ comment on table app.raffle_keys is 'What makes the order of a RANDOM raffle''s 
 
 create type app.seats as (lane_no smallint, start_num integer, end_num integer);
 comment on type app.seats is 'A range of seats of one lane.';
+create type app.taking as (seats app.seats[], the_last boolean);
+comment on type app.taking is 'Seats that were taken, and whether their lanes have none left that were never taken.';
 
 -- Divides a raffle's seats into lanes; called when it is published, or its terms change before a sale.
 create function app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer) returns void
 language sql security definer set search_path = '' as $$
-  insert into app.raffle_lanes (raffle_id, lane_no, start_num, next_num, end_num)
-  select p_raffle_id, lane, first, first, last
+  insert into app.raffle_lanes (raffle_id, lane_no, start_num, end_num, fresh)
+  select p_raffle_id, lane, first, last, last - first + 1
   from generate_series(1, p_lanes) as lane,
     lateral (select (lane - 1)::bigint * p_seats / p_lanes + 1 as first, lane::bigint * p_seats / p_lanes as last) as range
 $$;
@@ -71,48 +73,67 @@ language sql security definer set search_path = '' as $$
   select pg_advisory_xact_lock(hashtextextended('raffle ' || p_raffle_id, 0))
 $$;
 
--- Takes seats; p_unpaid says that they are only reserved. First a lane that nobody else is in, then any
--- that has enough, waiting for it; only when no lane has enough left, all of them in order: then nothing
--- is left behind, and "sold out" is said only when it is true.
+-- Takes seats; p_unpaid says that they are only reserved. First from this connection's own lane, unless
+-- somebody else is in it; then from any that has enough, waiting for it; only when no lane has enough left,
+-- from all of them in order: then nothing is left behind, and "sold out" is said only when it is true.
 -- Locks one lane, or all of the raffle's in their order.
 -- Raises raffle_sold_out, raffle_not_open, raffle_not_found.
-create function app.take_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean) returns app.seats[]
+create function app.take_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean) returns app.taking
 language plpgsql security definer set search_path = '' as $$
 declare
   v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
-  v_lane smallint;
-  v_first integer;
+  v_lane app.raffle_lanes;
 begin
-  -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
-  select lane_no into v_lane from (
-    select lane_no from app.raffle_lanes
-    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
-    order by (lane_no + pg_backend_pid()) % 16 offset 0
-  ) enough
-  where pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1;
-
-  for attempt in 1..2 loop
-    if v_lane is not null then
-      begin
-        update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
-        where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
-        returning next_num - p_quantity into v_first;
-        if found then
-          return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
-        end if;
-        raise sqlstate 'LANE0';
-      exception when sqlstate 'LANE0' then
-        -- An update that had to wait keeps its row locked though it changed nothing, and whoever waits for
-        -- the next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
-        v_lane := null;
-      end;
+  -- An update that had to wait keeps its row locked even if it changes nothing, and whoever waits for the
+  -- next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
+  begin
+    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
+    update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + v_unpaid
+    where raffle_id = p_raffle_id and open and fresh >= p_quantity
+      and lane_no = 1 + pg_backend_pid() % (select lanes from public.raffles where id = p_raffle_id)
+      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no)
+    returning * into v_lane;
+    if not found then
+      raise sqlstate 'LANE0';
     end if;
-    select lane_no into v_lane from app.raffle_lanes
-    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
-    order by random() limit 1;
-    exit when not found;
+  exception when sqlstate 'LANE0' then
+    v_lane := app.take_any_lane(p_raffle_id, p_quantity, v_unpaid);
+  end;
+  if v_lane is null then
+    return (app.gather_seats(p_raffle_id, p_quantity, p_unpaid), true)::app.taking;
+  end if;
+  return (
+    array[(v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats],
+    v_lane.fresh = 0)::app.taking;
+end
+$$;
+
+-- Takes seats from a lane that nobody is in, or from any that has enough, waiting for it; null if there is
+-- none. Called by take_seats. Locks one lane.
+create function app.take_any_lane(p_raffle_id uuid, p_quantity integer, p_unpaid integer) returns app.raffle_lanes
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_lane app.raffle_lanes;
+begin
+  for v_attempt in 1..2 loop
+    begin
+      update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + p_unpaid
+      where raffle_id = p_raffle_id and open and fresh >= p_quantity and lane_no = (
+        select lane_no from (
+          select lane_no from app.raffle_lanes where raffle_id = p_raffle_id and open and fresh >= p_quantity
+          order by random() offset 0
+        ) enough
+        where v_attempt = 2 or pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1)
+      returning * into v_lane;
+      if found then
+        return v_lane;
+      end if;
+      raise sqlstate 'LANE0';
+    exception when sqlstate 'LANE0' then
+      null; -- as above
+    end;
   end loop;
-  return app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+  return null;
 end
 $$;
 
@@ -133,10 +154,10 @@ begin
     if not v_lane.open then
       perform app.fail('raffle_not_open');
     end if;
-    v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
+    v_free := v_free + v_lane.fresh + v_lane.returned;
   end loop;
   if not found and exists (select from app.raffle_lanes where raffle_id = p_raffle_id) then
-    return app.take_seats(p_raffle_id, p_quantity, p_unpaid); -- new terms have made new lanes in the meantime
+    return (app.take_seats(p_raffle_id, p_quantity, p_unpaid)).seats; -- new terms have made new lanes in the meantime
   elsif not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
     perform app.fail('raffle_not_open');
   elsif not found then
@@ -159,12 +180,12 @@ begin
     update app.raffle_lanes set returned = returned - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
     where raffle_id = p_raffle_id and lane_no = v_gap.lane_no;
   end loop;
-  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and next_num <= end_num order by lane_no loop
+  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and fresh > 0 order by lane_no loop
     exit when v_missing = 0;
-    v_take := least(v_missing, v_lane.end_num - v_lane.next_num + 1);
-    v_taken := v_taken || (v_lane.lane_no, v_lane.next_num, v_lane.next_num + v_take - 1)::app.seats;
+    v_take := least(v_missing, v_lane.fresh);
+    v_taken := v_taken || (v_lane.lane_no, v_lane.end_num - v_lane.fresh + 1, v_lane.end_num - v_lane.fresh + v_take)::app.seats;
     v_missing := v_missing - v_take;
-    update app.raffle_lanes set next_num = next_num + v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    update app.raffle_lanes set fresh = fresh - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
     where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
   end loop;
   return v_taken;
@@ -205,7 +226,7 @@ $$;
 -- Seats that are taken, reservations included: what a raffle's page shows as sold.
 create function app.count_taken(p_raffle_id uuid) returns integer
 language sql stable security definer set search_path = '' as $$
-  select coalesce(sum(next_num - start_num - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
+  select coalesce(sum(end_num - start_num + 1 - fresh - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
 $$;
 
 -- Makes a raffle FULL if its last seat has just been sold and paid. Called by whoever has changed these
@@ -215,7 +236,7 @@ create function app.fill_if_sold_out(p_raffle_id uuid, p_seats app.seats[]) retu
 language plpgsql security definer set search_path = '' as $$
 begin
   if exists (select from app.raffle_lanes where raffle_id = p_raffle_id
-    and lane_no in (select lane_no from unnest(p_seats)) and (next_num <= end_num or returned > 0 or unpaid > 0))
+    and lane_no in (select lane_no from unnest(p_seats)) and (fresh > 0 or returned > 0 or unpaid > 0))
   then
     return false;
   end if;
@@ -223,7 +244,7 @@ begin
   update public.raffles set state = 'FULL'
   where id = p_raffle_id and state = 'OPEN' and not exists (
     select from app.raffle_lanes
-    where raffle_id = p_raffle_id and (next_num <= end_num or returned > 0 or unpaid > 0));
+    where raffle_id = p_raffle_id and (fresh > 0 or returned > 0 or unpaid > 0));
   return found;
 end
 $$;

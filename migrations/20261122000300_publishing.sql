@@ -1,12 +1,14 @@
 -- Publishing: a draft's terms are checked as a whole, completed from its category, and fixed.
 
--- What is wrong with the prize money. It must be there even if only the minimum is sold.
+-- What is wrong with the prize money. It must be there even if only the minimum is sold, each ticket in the
+-- cheapest way there is. Numeric, because a draft may hold numbers whose product is no bigint.
 create function app.find_tier_faults(p_raffle public.raffles) returns setof text
 language plpgsql stable security definer set search_path = '' as $$
 declare
   v_tiers jsonb := p_raffle.prize_tiers;
-  v_fund bigint := p_raffle.ticket_price_cents * p_raffle.min_tickets
-    - p_raffle.rake_cents * p_raffle.min_tickets / nullif(p_raffle.tickets_required, 0);
+  v_lowest numeric := least(p_raffle.ticket_price_cents, p_raffle.boost_price_cents, p_raffle.retry_price_cents);
+  v_fund numeric := greatest(0, v_lowest * p_raffle.min_tickets
+    - div(p_raffle.rake_cents::numeric * p_raffle.min_tickets, nullif(p_raffle.tickets_required, 0)));
 begin
   if jsonb_typeof(v_tiers) <> 'array' or jsonb_array_length(v_tiers) > 1000 or exists (
     select from jsonb_array_elements(v_tiers) as tier
@@ -27,9 +29,9 @@ begin
     return next 'pays for figures in lotteries only';
   end if;
   if (select coalesce(sum((tier ->> 'amount_cents')::bigint), 0) from jsonb_array_elements(v_tiers) as tier)
-    + coalesce(p_raffle.prize_per_winner_cents, 0) * p_raffle.winners_count > v_fund
+    + coalesce(p_raffle.prize_per_winner_cents, 0)::numeric * p_raffle.winners_count > v_fund
   then
-    return next 'must not be more than the prize fund, even if only min_tickets are sold';
+    return next 'must not be more than the prize fund, even if only min_tickets are sold, at the lowest price (ticket, boost or retry)';
   end if;
 end
 $$;
@@ -39,11 +41,14 @@ create function app.find_faults(p_raffle public.raffles) returns table (path tex
 language sql stable security definer set search_path = '' as $$
   select path, message from (values
     ('ticket_price_cents', 'must be more than zero', p_raffle.ticket_price_cents > 0),
-    ('ticket_price_cents', 'must be at most 100000000', p_raffle.ticket_price_cents <= 100000000),
     ('tickets_required', 'must be from 1 to 10000000', p_raffle.tickets_required between 1 and 10000000),
+    ('tickets_required', 'times the ticket price must be at most 9007199254740991',
+      p_raffle.ticket_price_cents::numeric * p_raffle.tickets_required <= 9007199254740991),
     ('min_tickets', 'must be from 1 to tickets_required', p_raffle.min_tickets between 1 and p_raffle.tickets_required),
     ('max_per_user', 'must be at least 1', p_raffle.max_per_user >= 1),
     ('winners_count', 'must be from 1 to min_tickets', p_raffle.winners_count between 1 and p_raffle.min_tickets),
+    ('opens_at', 'must be within two years',
+      p_raffle.opens_at between app.clock() - interval '2 years' and app.clock() + interval '2 years'),
     ('closes_at', 'must be in the future', p_raffle.closes_at > app.clock()),
     ('closes_at', 'must be after opens_at', p_raffle.closes_at > p_raffle.opens_at),
     ('closes_at', 'must be within two years', p_raffle.closes_at < app.clock() + interval '2 years'),
@@ -54,12 +59,16 @@ language sql stable security definer set search_path = '' as $$
     ('boost_limit', 'goes with boost_price_cents', (p_raffle.boost_limit is null) = (p_raffle.boost_price_cents is null)),
     ('retry_price_cents', 'must be more than zero', p_raffle.retry_price_cents > 0),
     ('retry_price_cents', 'goes with retry_of', (p_raffle.retry_price_cents is null) = (p_raffle.retry_of is null)),
-    ('retry_of', 'must be another raffle', p_raffle.retry_of <> p_raffle.id),
+    ('retry_of', 'must be another raffle, published and not cancelled', p_raffle.retry_of is null or exists (
+      select from public.raffles r
+      where r.id = p_raffle.retry_of and r.id <> p_raffle.id and r.published_at is not null and r.state <> 'CANCELLED')),
     ('lottery_id', 'goes with the draw method LOTTERY', (p_raffle.lottery_id is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('lottery_draw_date', 'goes with the draw method LOTTERY',
       (p_raffle.lottery_draw_date is not null) = (p_raffle.draw_method = 'LOTTERY')),
-    ('lottery_draw_date', 'must not be before closes_at',
-      p_raffle.lottery_draw_date >= (p_raffle.closes_at at time zone 'utc')::date),
+    ('lottery_draw_date', 'must be within two years', p_raffle.lottery_draw_date <= (app.clock() + interval '2 years')::date),
+    -- Nobody buys a number that may be known already.
+    ('closes_at', 'must be before the lottery''s draw date begins, at 00:00 UTC',
+      p_raffle.closes_at < p_raffle.lottery_draw_date::timestamp at time zone 'utc'),
     ('unsold_rule', 'goes with the draw method LOTTERY', (p_raffle.unsold_rule is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('tickets_required', 'must fit the figures of the lottery',
       p_raffle.tickets_required <= (select power(10, digits) from public.lotteries where id = p_raffle.lottery_id))
@@ -76,7 +85,7 @@ language plpgsql stable security definer set search_path = '' as $$
 declare
   v_category public.raffle_categories;
   v_prize public.prizes;
-  v_gross bigint;
+  v_gross numeric;
 begin
   select * into v_category from public.raffle_categories where id = p_raffle.category_id;
   select * into strict v_prize from public.prizes where id = p_raffle.prize_id;
@@ -88,10 +97,11 @@ begin
     p_raffle.currency := v_category.currency;
     p_raffle.prize_per_winner_cents := v_category.prize_per_winner_cents;
   end if;
-  v_gross := p_raffle.ticket_price_cents * p_raffle.tickets_required;
+  -- Beyond what may be it is a fault, which find_faults names.
+  v_gross := least(p_raffle.ticket_price_cents::numeric * p_raffle.tickets_required, 9007199254740991);
   p_raffle.rake_cents := coalesce(
     v_gross - v_category.prize_fund_cents,
-    v_gross * coalesce(v_category.rake_bps, 0) / 10000);
+    trunc(v_gross * coalesce(v_category.rake_bps, 0) / 10000));
   p_raffle.prize_fund_cents := v_gross - p_raffle.rake_cents;
   -- Places that are paid in money take nothing from stock, but the first prize there is.
   p_raffle.prizes_taken := case when p_raffle.prize_per_winner_cents is not null then 1
@@ -191,7 +201,7 @@ begin
     perform app.fail('raffle_terms_frozen');
   end;
   if old.state <> 'OPEN' or new.state <> 'OPEN'
-    or exists (select from app.raffle_lanes where raffle_id = old.id and next_num > start_num)
+    or exists (select from app.raffle_lanes where raffle_id = old.id and fresh <= end_num - start_num)
   then
     perform app.fail('raffle_terms_frozen');
   end if;
@@ -219,6 +229,33 @@ create trigger enforce_frozen_terms before update on public.raffles
     new.boost_limit, new.retry_of, new.retry_price_cents, new.rake_cents, new.prize_fund_cents,
     new.prize_per_winner_cents, new.published_at
   )) execute function app.enforce_frozen_terms();
+
+-- What people bought tickets for stays what it was: a prize is fixed once a raffle of it has been sold from
+-- that is not cancelled, for every role. Locks the lanes: a buyer has either bought before, or sees the new
+-- words. Raises prize_frozen.
+create function app.enforce_frozen_prize() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  begin
+    perform from app.raffle_lanes l join public.raffles r on r.id = l.raffle_id
+    where r.prize_id = old.id and r.state <> 'CANCELLED'
+    order by l.raffle_id, l.lane_no for update of l nowait;
+  exception when lock_not_available then
+    -- A sale is under way, or a cancellation, which needs the prize's row that is locked already.
+    perform app.fail('prize_frozen');
+  end;
+  if exists (select from app.raffle_lanes l join public.raffles r on r.id = l.raffle_id
+    where r.prize_id = old.id and r.state <> 'CANCELLED' and l.fresh <= l.end_num - l.start_num)
+  then
+    perform app.fail('prize_frozen');
+  end if;
+  return new;
+end
+$$;
+create trigger enforce_frozen_prize before update on public.prizes
+  for each row when ((old.title, old.description, old.value_cents, old.currency)
+    is distinct from (new.title, new.description, new.value_cents, new.currency))
+  execute function app.enforce_frozen_prize();
 
 -- A published raffle is cancelled, never deleted.
 create function app.refuse_deletion() returns trigger

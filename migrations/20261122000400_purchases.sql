@@ -14,7 +14,8 @@ insert into app.error_codes (code, status) values
   ('purchase_already_redeemed', 409),
   ('purchase_not_redeemable', 409),
   ('quantity_out_of_range', 422),
-  ('number_out_of_range', 422);
+  ('number_out_of_range', 422),
+  ('currency_mismatch', 422);
 
 insert into app.settings (name, value, minimum, maximum, description) values
   ('minimum_age', 18, 0, 30, 'In years; 0 lets everybody play. An unknown birth date counts as too young.'),
@@ -29,10 +30,12 @@ create type public.payment_method as enum ('wallet', 'card');
 create function app.new_id() returns uuid
 language plpgsql volatile set search_path = '' as $$
 begin
-  return lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14);
+  return lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0')
+    || '7' || substr(gen_random_uuid()::text, 16);
 end
 $$;
+
+create domain app.ticket_quantity as integer check (value between 1 and 100);
 
 create table public.purchases (
   id uuid primary key default app.new_id(),
@@ -40,13 +43,14 @@ create table public.purchases (
   raffle_id uuid not null,
   type public.purchase_type not null,
   status public.purchase_status not null,
-  quantity integer not null check (quantity between 1 and 100),
-  amount_cents bigint not null check (amount_cents > 0),
+  quantity app.ticket_quantity not null,
+  amount_cents app.amount not null,
   currency char(3) not null,
   payment_method public.payment_method not null,
   redeem boolean not null,
   redeemed boolean not null default false,
   ticket_id bigint,
+  numbers integer[],
   provider_txn_id text,
   livemode boolean,
   failure_code text,
@@ -55,15 +59,15 @@ create table public.purchases (
   check_at timestamptz,
   checks smallint not null default 0,
   created_at timestamptz not null default clock_timestamp(),
-  confirmed_at timestamptz,
-  constraint purchases_redeemed check (not redeemed or status in ('CONFIRMED', 'REFUNDED')),
-  constraint purchases_ticket check ((ticket_id is not null) = (type <> 'ENTRY'))
+  confirmed_at timestamptz
 ) with (fillfactor = 80);
 comment on table public.purchases is
   'user_id, raffle_id and currency refer without foreign keys: those would lock rows for each purchase. Every '
   'buyer has a wallet, and that refers to the person.';
 comment on column public.purchases.redeem is 'Whether tickets are issued as soon as it is paid.';
 comment on column public.purchases.ticket_id is 'The ticket that a boost or a retry refers to.';
+comment on column public.purchases.numbers is
+  'What was chosen in a PICK raffle, while a card is to pay for it: money that comes late buys these or nothing.';
 comment on column public.purchases.provider_txn_id is 'The PaymentIntent of a card purchase.';
 create unique index purchases_provider on public.purchases (provider_txn_id) where provider_txn_id is not null;
 create index purchases_user on public.purchases (user_id, created_at desc);
@@ -76,14 +80,14 @@ create unique index purchases_retry_once on public.purchases (ticket_id)
 create index purchases_boosts on public.purchases (ticket_id) where type = 'BOOST';
 
 create table public.tickets (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   raffle_id uuid not null,
   ticket_num integer not null,
   user_id uuid not null,
   purchase_id uuid not null,
   created_at timestamptz not null default clock_timestamp(),
   voided_at timestamptz,
-  constraint tickets_number unique (raffle_id, ticket_num)
+  primary key (raffle_id, ticket_num)
 );
 create index tickets_user on public.tickets (user_id, purchase_id);
 
@@ -107,12 +111,13 @@ create index number_claims_purchase on app.number_claims (purchase_id);
 
 create table app.outbox (
   id bigint generated always as identity primary key,
-  event text not null check (event ~ '^[a-z_]+$'),
+  event text not null,
   user_id uuid,
-  payload jsonb not null default '{}',
+  subject_id uuid not null,
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table app.outbox is 'What people are to be told, written in the transaction of what happened.';
+comment on column app.outbox.subject_id is 'The row that it is about; what is said of it is read when it is sent.';
 
 alter table public.purchases enable row level security;
 alter table public.tickets enable row level security;
@@ -148,38 +153,44 @@ create trigger refuse_deletion before delete or truncate on public.tickets
 
 -- Who may buy, and how much -----------------------------------------------------------------------
 
--- Refuses who may not play. Called by what takes money for play. Locks the profile in share mode, so that
--- a suspension or self-exclusion waits for what is under way and nothing begins after it.
--- Raises what active_user raises, and self_excluded, age_restricted.
-create function app.require_player() returns uuid
+-- Refuses who may not play, or returns their id. Called by what takes money for play, in the user's turn: a suspension or
+-- self-exclusion waits for what is under way, and nothing begins after it.
+-- Raises not_authenticated, account_suspended, email_unverified, self_excluded, age_restricted.
+create function app.require_player(p_user_id uuid) returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_user_id uuid := app.active_user();
-  v_now timestamptz := clock_timestamp();
-  v_profile public.profiles;
-  v_minimum_age integer := app.setting('minimum_age');
+  v_player record;
 begin
-  select * into strict v_profile from public.profiles where id = v_user_id;
-  if v_profile.self_excluded_until > v_now then
+  select p.status, p.self_excluded_until, p.birth_date, u.email_confirmed_at, s.value as minimum_age into v_player
+  from public.profiles p, auth.users u, app.settings s
+  where p.id = p_user_id and u.id = p_user_id and s.name = 'minimum_age';
+  if not found then
+    return app.require_player(app.signed_in_user()); -- makes a lost profile anew, or refuses
+  elsif v_player.status <> 'ACTIVE' then
+    perform app.fail('account_suspended');
+  elsif v_player.email_confirmed_at is null then
+    perform app.fail('email_unverified');
+  elsif v_player.self_excluded_until > clock_timestamp() then
     perform app.fail('self_excluded');
-  end if;
-  if v_minimum_age > 0 and (v_profile.birth_date is null
-    or v_profile.birth_date > (v_now at time zone 'utc')::date - make_interval(years => v_minimum_age))
+  elsif v_player.minimum_age > 0 and (v_player.birth_date is null or v_player.birth_date
+    > (clock_timestamp() at time zone 'utc')::date - make_interval(years => v_player.minimum_age))
   then
-    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
+    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_player.minimum_age));
   end if;
-  return v_user_id;
+  return p_user_id;
 end
 $$;
 
--- Refuses what is beyond one of the user's own spend limits: the 24 hours, 7 days, 30 days before now.
--- The caller holds the user's rate bucket, which makes their purchases one after another.
--- Raises spend_limit_reached.
-create function app.check_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint) returns void
+-- Returns the amount, or refuses it when it is beyond one of the user's own spend limits: the 24 hours, 7 days, 30 days before now.
+-- Called in the user's turn. Raises spend_limit_reached.
+create function app.within_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   v_limit record;
 begin
+  if not exists (select from public.play_limits where user_id = p_user_id and kind = 'spend') then
+    return p_amount_cents;
+  end if;
   for v_limit in
     select l.period, app.limit_in_force(l) as amount_cents, (
       select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p
@@ -195,6 +206,7 @@ begin
         'remaining_cents', greatest(v_limit.amount_cents - v_limit.used_cents, 0)));
     end if;
   end loop;
+  return p_amount_cents;
 end
 $$;
 
@@ -230,21 +242,26 @@ begin
 end
 $$;
 
--- A boost is for a ticket that the user holds in this raffle, up to the limit for each ticket.
+-- A boost is for a ticket that the user holds in this raffle and that is no boost itself, up to the limit
+-- for each ticket: what it gives counts towards that limit, and not towards max_per_user.
 -- Raises ticket_not_found, boost_limit_reached.
 create function app.check_boost(p_raffle public.raffles, p_user_id uuid, p_quantity integer, p_ticket_id bigint) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
+  v_bought_as public.purchase_type;
+  v_limit integer;
   v_count bigint;
 begin
-  if not exists (select from public.tickets where id = p_ticket_id and user_id = p_user_id and raffle_id = p_raffle.id) then
+  select p.type into v_bought_as from public.tickets t join public.purchases p on p.id = t.purchase_id
+  where t.id = p_ticket_id and t.user_id = p_user_id and t.raffle_id = p_raffle.id;
+  if not found then
     perform app.fail('ticket_not_found');
   end if;
+  v_limit := case v_bought_as when 'BOOST' then 0 else coalesce(p_raffle.boost_limit, 0) end;
   select coalesce(sum(quantity), 0) into v_count from public.purchases
   where ticket_id = p_ticket_id and type = 'BOOST' and status in ('PENDING', 'CONFIRMED');
-  if v_count + p_quantity > coalesce(p_raffle.boost_limit, 0) then
-    perform app.fail('boost_limit_reached', jsonb_build_object(
-      'limit', coalesce(p_raffle.boost_limit, 0), 'remaining', greatest(coalesce(p_raffle.boost_limit, 0) - v_count, 0)));
+  if v_count + p_quantity > v_limit then
+    perform app.fail('boost_limit_reached', jsonb_build_object('limit', v_limit, 'remaining', greatest(v_limit - v_count, 0)));
   end if;
 end
 $$;

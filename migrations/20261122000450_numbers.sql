@@ -35,19 +35,23 @@ $$;
 
 -- The numbers that seats stand for, where the buyer does not choose.
 create function app.numbers_of(p_raffle public.raffles, p_seats app.seats[]) returns integer[]
-language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
+language plpgsql stable security definer set search_path = '' as $$
 declare
   v_first integer := app.first_number(p_raffle);
   v_key text;
+  v_range app.seats;
+  v_numbers integer[] := '{}';
 begin
   if p_raffle.numbering = 'RANDOM' then
     select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
-    return array(
-      select v_first + app.shuffle(v_key, p_raffle.tickets_required, seat - 1)
-      from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
   end if;
-  return array(
-    select v_first + seat - 1 from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+  foreach v_range in array p_seats loop
+    for v_seat in v_range.start_num..v_range.end_num loop
+      v_numbers := v_numbers || v_first + case p_raffle.numbering
+        when 'RANDOM' then app.shuffle(v_key, p_raffle.tickets_required, v_seat - 1) else v_seat - 1 end;
+    end loop;
+  end loop;
+  return v_numbers;
 end
 $$;
 

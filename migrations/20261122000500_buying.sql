@@ -16,27 +16,26 @@ $$;
 
 create function app.describe_tickets(p_purchase public.purchases) returns jsonb
 language sql stable security definer set search_path = '' as $$
-  select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num)
+    || case when voided_at is null then '{}' else '{"voided":true}'::jsonb end order by ticket_num), '[]')
   from public.tickets where user_id = p_purchase.user_id and purchase_id = p_purchase.id
 $$;
 
--- What buying by wallet was answered, made anew from what never changes and the balance that was kept.
-create function app.recall_purchase(p_kept jsonb) returns jsonb
+-- What buying by wallet was answered, made anew from what never changes and the wallet as it was.
+create function app.recall_purchase(p_user_id uuid, p_key text, p_wallet jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   v_purchase public.purchases;
 begin
-  if not p_kept ? 'purchase_id' then
-    return p_kept;
-  end if;
-  select * into strict v_purchase from public.purchases where id = (p_kept ->> 'purchase_id')::uuid;
+  select * into strict v_purchase from public.purchases where id = app.subject_of_key(p_user_id, 'purchase', p_key);
   v_purchase.status := 'CONFIRMED';
   v_purchase.redeemed := v_purchase.redeem;
   v_purchase.failure_code := null;
   return jsonb_build_object(
     'purchase', app.describe_purchase(v_purchase),
-    'tickets', case when v_purchase.redeem then app.describe_tickets(v_purchase) else '[]' end,
-    'wallet', p_kept -> 'wallet');
+    'tickets', case when v_purchase.redeem then (
+      select jsonb_agg(ticket - 'voided') from jsonb_array_elements(app.describe_tickets(v_purchase)) as ticket) else '[]' end,
+    'wallet', p_wallet);
 end
 $$;
 
@@ -102,7 +101,7 @@ end
 $$;
 
 -- The tickets of a purchase whose seats are reserved: with the numbers chosen now, or those chosen before,
--- or lucky ones. The caller has locked the purchase.
+-- or lucky ones. The caller has locked the purchase. Raises what claim_numbers raises, and request_invalid.
 create function app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -113,7 +112,9 @@ begin
     v_numbers := app.numbers_of(p_raffle, v_seats);
   else
     v_numbers := array(select num from app.number_claims where purchase_id = p_purchase.id);
-    if cardinality(v_numbers) = 0 and p_numbers is not null then
+    if cardinality(v_numbers) > 0 and not p_numbers <@ v_numbers then
+      perform app.fail_field('numbers', 'were chosen when this was bought, and stay');
+    elsif cardinality(v_numbers) = 0 and p_numbers is not null then
       v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
     elsif cardinality(v_numbers) = 0 then
       v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
@@ -140,156 +141,256 @@ $$;
 
 -- Buying ----------------------------------------------------------------------------------------------
 
+create type app.purchase_order as (
+  user_id uuid, key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type,
+  payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb);
+comment on type app.purchase_order is 'What somebody wants to buy; request is what they sent.';
+
 -- Buys tickets. Answers {replayed, answer} once all is done; for a card {replayed, purchase, attempt} first, for
--- Stripe to be asked for the payment. One transaction, in this order of locks: key, rate bucket (which
--- makes a user's purchases one after another), profile, lanes, raffle if it fills up, account.
--- Raises what claim_key, require_player, take_seats, price_for, check_spend_limits, claim_numbers and
--- post_transaction raise, and rate_limited, quantity_out_of_range, number_out_of_range, request_invalid.
+-- Stripe to be asked for the payment. One transaction, in this order of locks: the user's turn, key, rate
+-- bucket, lanes, raffle if it fills up, numbers, account.
+-- Raises not_authenticated, rate_limited and what find_answer, claim_key, check_order, require_player,
+-- take_seats, price_for, within_spend_limits, claim_numbers and refuse_payment raise.
 create function app.begin_purchase(
   p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type,
   p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_user_id uuid := app.signed_in_user();
-  v_answer jsonb := case p_payment_method
-    when 'card' then app.claim_key(v_user_id, 'purchase', p_key, p_request)
-    else app.claim_key_once(v_user_id, 'purchase', p_key, p_request) end;
-  v_quantity integer := coalesce(p_quantity, cardinality(p_numbers));
-  v_pending public.purchases;
+  v_order app.purchase_order := (app.take_turn(auth.uid()), p_key, p_raffle_id, coalesce(p_quantity, cardinality(p_numbers)), p_numbers,
+    p_type, p_payment_method, p_redeem, p_ticket_id, p_request);
+  v_answer jsonb;
 begin
-  if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_answer));
+  if v_order.user_id is null then
+    perform app.fail('not_authenticated');
   end if;
-  perform app.take_token('money', v_user_id);
   if p_payment_method = 'card' then
-    select * into v_pending from public.purchases
-    where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status in ('PENDING', 'CONFIRMED');
-    if found then
-      return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
-    end if;
+    return app.begin_card_purchase(v_order);
   end if;
-  perform app.check_order(v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
-  perform app.require_player();
-  v_answer := app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
-  if p_payment_method = 'wallet' then
-    perform app.keep_answer(v_user_id, 'purchase', p_key, p_request, jsonb_build_object(
-      'purchase_id', v_answer -> 'answer' -> 'purchase' -> 'id', 'wallet', v_answer -> 'answer' -> 'wallet'));
+  v_answer := app.find_answer(v_order.user_id, 'purchase', p_key, p_request);
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_order.user_id, p_key, v_answer));
+  end if;
+  v_order.user_id := app.take_token('money', v_order.user_id);
+  v_order := app.check_order(v_order);
+  v_order.user_id := app.require_player(v_order.user_id);
+  return jsonb_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
+end
+$$;
+
+-- Returns the order, or refuses what makes no sense by itself. Raises quantity_out_of_range, number_out_of_range,
+-- request_invalid.
+create function app.check_order(p_order app.purchase_order) returns app.purchase_order
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if p_order.quantity is null or p_order.quantity < 1
+    or p_order.quantity > 1 and p_order.quantity > app.setting('purchase_maximum_quantity')
+  then
+    perform app.fail('quantity_out_of_range', jsonb_build_object('minimum', 1, 'maximum', app.setting('purchase_maximum_quantity')));
+  end if;
+  if p_order.numbers is not null and cardinality(p_order.numbers) <> p_order.quantity then
+    perform app.fail_field('numbers', 'must be as many as quantity');
+  elsif p_order.numbers is not null then
+    perform app.check_numbers(p_order.numbers);
+  end if;
+  if p_order.type is null or p_order.payment_method is null or p_order.redeem is null then
+    perform app.fail_field(
+      case when p_order.type is null then 'type' when p_order.payment_method is null then 'payment_method' else 'redeem' end,
+      'is needed');
+  end if;
+  if p_order.ticket_id is null and p_order.type <> 'ENTRY' then
+    perform app.fail_field('ticket_id', 'is needed for a BOOST or RETRY');
+  elsif p_order.ticket_id is not null and p_order.type = 'ENTRY' then
+    perform app.fail_field('ticket_id', 'is only for a BOOST or RETRY');
+  end if;
+  return p_order;
+end
+$$;
+
+-- Refuses numbers of which one is named twice. Raises number_out_of_range.
+create function app.check_numbers(p_numbers integer[]) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if exists (select from unnest(p_numbers) as n group by n having count(*) > 1) then
+    perform app.fail('number_out_of_range', jsonb_build_object('numbers', array(
+      select n from unnest(p_numbers) as n group by n having count(*) > 1)));
+  end if;
+end
+$$;
+
+-- What an order costs, after all that the raffle's terms and the user's limits may say against it. The
+-- caller has the seats, so that the terms stay as they are read here.
+-- Raises request_invalid and what price_for and within_spend_limits raise.
+create function app.cost_of(p_order app.purchase_order, p_raffle public.raffles) returns bigint
+language plpgsql security definer set search_path = '' as $$
+begin
+  if p_order.numbers is not null and p_raffle.numbering <> 'PICK' then
+    perform app.fail_field('numbers', 'cannot be chosen in this raffle');
+  end if;
+  return app.within_spend_limits(p_order.user_id, p_raffle.currency,
+    p_order.quantity * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id));
+end
+$$;
+
+-- Takes seats, pays them from the wallet and issues their tickets, or keeps the seats for later.
+-- Called by begin_purchase.
+create function app.buy_by_wallet(p_order app.purchase_order) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, false);
+  v_raffle public.raffles;
+  v_cents bigint;
+  v_purchase_id uuid := app.new_id();
+  v_numbers integer[];
+  v_answer jsonb;
+begin
+  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
+  v_cents := app.cost_of(p_order, v_raffle);
+  if v_taking.the_last then
+    perform app.fill_if_sold_out(p_order.raffle_id, v_taking.seats);
+  end if;
+  if p_order.numbers is not null then
+    v_numbers := app.claim_numbers(v_raffle, v_purchase_id, p_order.numbers);
+  elsif p_order.redeem and v_raffle.numbering = 'PICK' then
+    v_numbers := app.claim_lucky_numbers(v_raffle, v_purchase_id, p_order.quantity);
+  elsif p_order.redeem then
+    v_numbers := app.numbers_of(v_raffle, v_taking.seats);
+  end if;
+  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, v_raffle.currency, v_numbers);
+  if not p_order.redeem then
+    perform app.reserve_seats(v_purchase_id, v_taking.seats);
   end if;
   return v_answer;
 end
 $$;
 
--- Refuses an order that makes no sense by itself. Raises quantity_out_of_range, number_out_of_range,
--- request_invalid.
-create function app.check_order(
-  p_quantity integer, p_numbers integer[], p_type public.purchase_type,
-  p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint
-) returns void
-language plpgsql stable security definer set search_path = '' as $$
+-- The money and all rows of a purchase by wallet, in one statement: the debit, the purchase, its tickets, the
+-- ledger's two entries, the message, and the answer under its key. What is not debited writes nothing.
+-- Called by buy_by_wallet. Locks the account. Raises what refuse_payment raises.
+create function app.settle_wallet_purchase(
+  p_order app.purchase_order, p_purchase_id uuid, p_cents bigint, p_currency text, p_numbers integer[]
+) returns jsonb
+language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
+declare
+  v_transaction_id bigint := nextval('app.ledger_transactions');
+  v_answer jsonb;
 begin
-  if p_quantity is null or p_quantity not between 1 and app.setting('purchase_maximum_quantity') then
-    perform app.fail('quantity_out_of_range', jsonb_build_object('minimum', 1, 'maximum', app.setting('purchase_maximum_quantity')));
+  with wallet as (
+    update public.wallet_accounts set balance_cents = balance_cents - p_cents
+    where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
+      and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
+    returning id, jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents,
+      'currency', currency) as shown
+  ), purchase as (
+    insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
+      redeem, redeemed, ticket_id, confirmed_at)
+    select p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
+      'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, clock_timestamp() from wallet
+    returning app.describe_purchase(purchases) as shown
+  ), issued as (
+    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+    select p_order.raffle_id, n, p_order.user_id, p_purchase_id from wallet, unnest(p_numbers) as n
+    where p_order.redeem
+    returning id, ticket_num
+  ), entries as (
+    insert into public.wallet_ledger (
+      transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+    select v_transaction_id, side.account_id, side.user_id, side.direction, p_cents, p_currency, 'TICKET_PURCHASE',
+      p_purchase_id, p_order.raffle_id
+    from wallet, lateral (values
+      (wallet.id, p_order.user_id, 'DEBIT'::public.entry_direction),
+      (coalesce((select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency),
+        app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null, 'CREDIT')
+    ) as side (account_id, user_id, direction)
+  ), message as (
+    insert into app.outbox (event, user_id, subject_id) select 'purchase_confirmed', p_order.user_id, p_purchase_id from wallet
+  ), answer as (
+    insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
+    select p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')), wallet.shown, p_purchase_id
+    from wallet
+  )
+  select jsonb_build_object('purchase', purchase.shown, 'wallet', wallet.shown, 'tickets', coalesce((
+    select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued), '[]'))
+  into v_answer from wallet, purchase;
+  if v_answer is null then
+    perform app.refuse_payment(p_order.user_id, p_currency);
   end if;
-  if cardinality(p_numbers) <> p_quantity then
-    perform app.fail_field('numbers', 'must be as many as quantity');
-  end if;
-  if exists (select from unnest(p_numbers) as n group by n having count(*) > 1) then
-    perform app.fail('number_out_of_range', jsonb_build_object('numbers', array(
-      select n from unnest(p_numbers) as n group by n having count(*) > 1)));
-  end if;
-  if p_type is null or p_payment_method is null or p_redeem is null then
-    perform app.fail_field(case when p_type is null then 'type' when p_payment_method is null then 'payment_method' else 'redeem' end,
-      'is needed');
-  end if;
-  if (p_ticket_id is null) <> (p_type = 'ENTRY') then
-    perform app.fail_field('ticket_id', 'goes with a BOOST or RETRY');
-  end if;
+  return v_answer;
 end
 $$;
 
--- Called by begin_purchase, which has checked everything but what depends on the raffle.
-create function app.create_purchase(
-  p_user_id uuid, p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type,
-  p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint
-) returns jsonb
+-- Why a wallet does not pay. Raises wallet_suspended, currency_mismatch, balance_insufficient.
+create function app.refuse_payment(p_user_id uuid, p_currency text) returns void
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_wallet public.wallet_accounts;
+begin
+  select * into v_wallet from public.wallet_accounts where kind = 'USER' and user_id = p_user_id and currency = p_currency;
+  if v_wallet.status = 'SUSPENDED' then
+    perform app.fail('wallet_suspended');
+  elsif not found and exists (select from public.wallet_accounts where kind = 'USER' and user_id = p_user_id) then
+    perform app.fail('currency_mismatch', jsonb_build_object('currency', p_currency));
+  end if;
+  perform app.fail('balance_insufficient', jsonb_build_object(
+    'available_cents', coalesce(v_wallet.balance_cents - v_wallet.held_cents, 0), 'currency', p_currency));
+end
+$$;
+
+-- Reserves seats for a payment by card, or goes on with what an earlier try under this key has reserved.
+-- Called by begin_purchase.
+create function app.begin_card_purchase(p_order app.purchase_order) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_by_card boolean := p_payment_method = 'card';
-  v_seats app.seats[] := app.take_seats(p_raffle_id, p_quantity, v_by_card);
+  v_answer jsonb := app.claim_key(app.signed_in_user(), 'purchase', p_order.key, p_order.request);
+  v_purchase public.purchases;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', p_order.user_id);
+  select * into v_purchase from public.purchases
+  where id = app.subject_of_key(p_order.user_id, 'purchase', p_order.key) and status in ('PENDING', 'CONFIRMED');
+  if not found then
+    perform app.check_order(p_order);
+    perform app.require_player(p_order.user_id);
+    v_purchase := app.reserve_for_card(p_order);
+    perform app.set_subject_of_key(p_order.user_id, 'purchase', p_order.key, v_purchase.id);
+  end if;
+  return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', v_purchase.attempt);
+end
+$$;
+
+create function app.reserve_for_card(p_order app.purchase_order) returns public.purchases
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, true);
   v_raffle public.raffles;
   v_purchase public.purchases;
 begin
-  select * into strict v_raffle from public.raffles where id = p_raffle_id;
-  if p_numbers is not null and v_raffle.numbering <> 'PICK' then
-    perform app.fail_field('numbers', 'cannot be chosen in this raffle');
-  end if;
-  v_purchase.amount_cents := p_quantity * app.price_for(v_raffle, p_user_id, p_type, p_quantity, p_ticket_id);
-  perform app.check_spend_limits(p_user_id, v_raffle.currency, v_purchase.amount_cents);
-
+  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
   insert into public.purchases (
-    user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, redeemed, ticket_id,
-    confirmed_at, expires_at, check_at)
+    user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id, numbers,
+    expires_at, check_at)
   values (
-    p_user_id, p_raffle_id, p_type, case when v_by_card then 'PENDING' else 'CONFIRMED' end::public.purchase_status,
-    p_quantity, v_purchase.amount_cents, v_raffle.currency, p_payment_method, p_redeem, p_redeem and not v_by_card, p_ticket_id,
-    case when not v_by_card then clock_timestamp() end,
-    case when v_by_card then app.clock() + make_interval(mins => app.setting('reservation_minutes')) end,
-    case when v_by_card then app.clock() + interval '2 minutes' end)
+    p_order.user_id, p_order.raffle_id, p_order.type, 'PENDING', p_order.quantity, app.cost_of(p_order, v_raffle), v_raffle.currency,
+    'card', p_order.redeem, p_order.ticket_id, p_order.numbers,
+    -- Never beyond the closing: until then all numbers are chosen.
+    least(app.clock() + make_interval(mins => app.setting('reservation_minutes')), v_raffle.closes_at),
+    app.clock() + interval '2 minutes')
   returning * into v_purchase;
-
-  if v_by_card then
-    if p_numbers is not null then
-      perform app.claim_numbers(v_raffle, v_purchase.id, p_numbers);
-    end if;
-    perform app.reserve_seats(v_purchase.id, v_seats);
-    perform app.require_active_wallet(app.account_of('USER', v_raffle.currency, p_user_id));
-    perform app.set_subject_of_key(p_user_id, 'purchase', p_key, v_purchase.id);
-    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', 0);
+  if p_order.numbers is not null then
+    perform app.claim_numbers(v_raffle, v_purchase.id, p_order.numbers);
   end if;
-  return jsonb_build_object('replayed', false, 'answer',
-    app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers));
+  perform app.reserve_seats(v_purchase.id, v_taking.seats);
+  perform app.require_active_wallet(app.account_of('USER', v_raffle.currency, p_order.user_id));
+  return v_purchase;
 end
 $$;
 
--- Pays a purchase from the wallet and issues its tickets, or keeps its seats for later.
-create function app.settle_wallet_purchase(
-  p_purchase public.purchases, p_raffle public.raffles, p_seats app.seats[], p_numbers integer[]
-) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  v_account_id bigint := app.account_of('USER', p_purchase.currency, p_purchase.user_id);
-  v_tickets jsonb := '[]';
-  v_numbers integer[];
-begin
-  perform app.fill_if_sold_out(p_raffle.id, p_seats);
-  perform app.post_transaction('TICKET_PURCHASE', array[
-    (v_account_id, -p_purchase.amount_cents),
-    (app.account_of('RAFFLE_ESCROW', p_purchase.currency, null, p_raffle.id), p_purchase.amount_cents)
-  ]::app.posting[], p_purchase_id => p_purchase.id, p_raffle_id => p_raffle.id);
-
-  if p_numbers is not null then
-    v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
-  elsif p_purchase.redeem and p_raffle.numbering = 'PICK' then
-    v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
-  elsif p_purchase.redeem then
-    v_numbers := app.numbers_of(p_raffle, p_seats);
-  end if;
-  if p_purchase.redeem then
-    v_tickets := app.issue_tickets(p_purchase.id, p_purchase.user_id, p_raffle.id, v_numbers);
-  else
-    perform app.reserve_seats(p_purchase.id, p_seats);
-  end if;
-  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
-  return jsonb_build_object('purchase', app.describe_purchase(p_purchase), 'tickets', v_tickets,
-    'wallet', app.describe_wallet(v_account_id));
-end
-$$;
-
-create function app.tell(p_event text, p_user_id uuid, p_payload jsonb) returns void
+create function app.tell(p_event text, p_user_id uuid, p_subject_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload);
+  insert into app.outbox (event, user_id, subject_id) values (p_event, p_user_id, p_subject_id);
 end
 $$;
 
@@ -305,7 +406,8 @@ $$;
 
 -- Redeeming ---------------------------------------------------------------------------------------------
 
--- Issues the tickets of a purchase that was made with redeem: false, while the raffle is not sealed.
+-- Issues the tickets of a purchase that was made with redeem: false, until the raffle closes: then nobody
+-- chooses a number any more, and what has not been redeemed is issued when the raffle is sealed.
 -- Locks the key, the rate bucket, the purchase, its lanes.
 -- Raises what claim_key raises, and not_authenticated, rate_limited, purchase_not_found,
 -- purchase_not_confirmed, purchase_already_redeemed, purchase_not_redeemable, raffle_not_open,
@@ -330,12 +432,13 @@ begin
   where raffle_id = v_purchase.raffle_id and lane_no in (select lane_no from unnest(app.seats_of(v_purchase.id)))
   order by lane_no for share;
   select * into strict v_raffle from public.raffles where id = v_purchase.raffle_id;
-  if v_raffle.state not in ('OPEN', 'FULL') then
+  if v_raffle.state not in ('OPEN', 'FULL') or app.clock() > v_raffle.closes_at then
     perform app.fail('raffle_not_open');
   end if;
   if p_numbers is not null and (v_raffle.numbering <> 'PICK' or cardinality(p_numbers) <> v_purchase.quantity) then
     perform app.fail_field('numbers', 'must be as many as were bought, in a raffle where numbers are chosen');
   end if;
+  perform app.check_numbers(p_numbers);
   v_tickets := app.redeem_seats(v_purchase, v_raffle, p_numbers);
   v_purchase.redeemed := true;
   return jsonb_build_object('replayed', false, 'answer', app.store_answer(v_user_id, 'redeem-ticket', p_key,

@@ -9,9 +9,11 @@ create table app.card_refunds (
   refund_id text unique,
   check_at timestamptz default clock_timestamp(),
   checks smallint not null default 0,
-  created_at timestamptz not null default clock_timestamp()
+  created_at timestamptz not null default clock_timestamp(),
+  failed_at timestamptz
 );
 comment on table app.card_refunds is 'Card money that we send back: asked of Stripe by the sweeper, once.';
+comment on column app.card_refunds.failed_at is 'Since then the buyer has it in the wallet: the bank did not take it.';
 create index card_refunds_intent on app.card_refunds (intent_id);
 create index card_refunds_purchase on app.card_refunds (purchase_id);
 create index card_refunds_check on app.card_refunds (check_at) where check_at is not null;
@@ -19,17 +21,27 @@ create index card_refunds_check on app.card_refunds (check_at) where check_at is
 
 -- Asking Stripe -----------------------------------------------------------------------------------
 
+-- The key before the purchase, as those do who buy: they hold the key when they wait for a purchase.
+create function app.lock_purchase_key(p_purchase_id uuid, p_key text) returns void
+language sql security definer set search_path = '' as $$
+  select from app.idempotency_keys
+  where user_id = (select user_id from public.purchases where id = p_purchase_id) and endpoint = 'purchase' and key = p_key
+  for update
+$$;
+
 -- Records the PaymentIntent of a pending purchase, and stores the answer. Doing it again gives the same
--- answer. Called by the function `purchase` as service_role, with Stripe's own object. Locks the purchase.
+-- answer. Called by the function `purchase` as service_role, with Stripe's own object. Locks the key, the
+-- purchase.
 create function app.record_purchase_payment(p_purchase_id uuid, p_key text, p_intent jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   v_purchase public.purchases;
 begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
   select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
-  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
-    update public.purchases set
-      provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
+  if v_purchase.status = 'PENDING' and coalesce(v_purchase.provider_txn_id, p_intent ->> 'id') = p_intent ->> 'id' then
+    update public.purchases set provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean,
+      check_at = expires_at, failure_code = null
     where id = p_purchase_id
     returning * into v_purchase;
   end if;
@@ -50,11 +62,30 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid;
 begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
   update public.purchases set attempt = attempt + p_refused::integer,
     failure_code = case status when 'PENDING' then p_code else failure_code end
   where id = p_purchase_id;
   select user_id into v_user_id from public.purchases where id = p_purchase_id;
   perform app.release_key(v_user_id, 'purchase', p_key);
+end
+$$;
+
+-- Records that Stripe will never take this payment: the seats are free again at once. The key may be tried
+-- again, and begins anew. Called by the function `purchase` as service_role. Locks the key, the purchase, its
+-- lanes.
+create function app.refuse_purchase(p_purchase_id uuid, p_key text, p_code text) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_purchase public.purchases;
+begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
+  perform app.enter_raffle((select raffle_id from public.purchases where id = p_purchase_id));
+  select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
+  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
+    perform app.end_reservation(v_purchase, 'FAILED', p_code);
+  end if;
+  perform app.release_key(v_purchase.user_id, 'purchase', p_key);
 end
 $$;
 
@@ -73,7 +104,8 @@ $$;
 
 -- What Stripe says ----------------------------------------------------------------------------------
 
--- Applies a PaymentIntent to its purchase. Locks the purchase, its lanes, the raffle, accounts.
+-- Applies a PaymentIntent to its purchase. Locks the buyer's turn, the purchase, the profile, its lanes, the
+-- raffle, accounts.
 create function app.apply_purchase_intent(p_intent jsonb, p_type text) returns app.event_outcome
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -81,8 +113,10 @@ declare
   v_reason text;
   v_status text := p_intent ->> 'status';
 begin
-  perform app.enter_raffle((select raffle_id from public.purchases
-    where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1));
+  select * into v_purchase from public.purchases
+  where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1;
+  perform app.take_turn(v_purchase.user_id);
+  perform app.enter_raffle(v_purchase.raffle_id);
   select * into v_purchase from public.purchases
   where provider_txn_id = p_intent ->> 'id'
     or provider_txn_id is null and id = app.metadata_id(p_intent, 'purchase_id') and payment_method = 'card'
@@ -165,11 +199,12 @@ begin
   if p_purchase.redeem then
     perform app.redeem_seats(p_purchase, v_raffle, null);
   end if;
-  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_confirmed', p_purchase.user_id, p_purchase.id);
 end
 $$;
 
--- Gives a late payment seats if the raffle is open, has as many, and the terms allow this user more.
+-- Gives a late payment seats if the buyer could buy the same now: the raffle is open and has as many, the
+-- numbers that were chosen are free, the terms allow this user more, and nothing keeps them from playing.
 -- Returns whether it did.
 create function app.honour_late_payment(p_purchase public.purchases) returns boolean
 language plpgsql security definer set search_path = '' as $$
@@ -181,11 +216,17 @@ begin
     return false;
   end if;
   begin
-    v_seats := app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false);
+    perform app.require_player(p_purchase.user_id);
+    perform app.require_active_wallet(app.find_account('USER', p_purchase.currency, p_purchase.user_id, null));
+    v_seats := (app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false)).seats;
     select * into strict v_raffle from public.raffles where id = p_purchase.raffle_id;
     perform app.price_for(v_raffle, p_purchase.user_id, p_purchase.type, p_purchase.quantity, p_purchase.ticket_id);
-  exception when sqlstate 'PT409' or sqlstate 'PT404' then
-    return false; -- sold out or closed since, or beyond what this user may have by now
+    perform app.within_spend_limits(p_purchase.user_id, p_purchase.currency, p_purchase.amount_cents);
+    if p_purchase.numbers is not null then
+      perform app.claim_numbers(v_raffle, p_purchase.id, p_purchase.numbers);
+    end if;
+  exception when sqlstate 'PT401' or sqlstate 'PT403' or sqlstate 'PT404' or sqlstate 'PT409' then
+    return false; -- sold out or closed since, or beyond what this user may have or do by now
   end;
   perform app.reserve_seats(p_purchase.id, v_seats);
   perform app.confirm_purchase(p_purchase, v_seats, false);
@@ -204,7 +245,7 @@ begin
   insert into app.card_refunds (intent_id, purchase_id, amount_cents)
   values (p_purchase.provider_txn_id, p_purchase.id, p_purchase.amount_cents);
   update public.purchases set status = 'REFUNDED', failure_code = 'paid_too_late', check_at = null where id = p_purchase.id;
-  perform app.tell('purchase_refunded', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_refunded', p_purchase.user_id, p_purchase.id);
 end
 $$;
 
@@ -224,7 +265,7 @@ begin
   update public.purchases set status = p_status, failure_code = coalesce(failure_code, p_code),
     check_at = case when p_code <> 'canceled' then app.clock() end
   where id = p_purchase.id;
-  perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, p_purchase.id);
 end
 $$;
 
@@ -260,6 +301,11 @@ $$;
 -- after or cancelled, and refunds to be sent. Called by `reconcile` as service_role.
 create function app.claim_unfinished(p_max integer) returns jsonb
 language sql security definer set search_path = '' as $$
+  -- One that Stripe has refused to send for an hour: a person must look at it.
+  select app.alert_operators('refund_stuck', id::text, jsonb_build_object(
+    'purchase_id', purchase_id, 'payment_intent', intent_id, 'amount_cents', amount_cents))
+  from app.card_refunds where check_at <= app.clock() and checks > 6;
+
   with purchases as (
     update public.purchases set
       checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
@@ -290,4 +336,44 @@ $$;
 create function app.record_card_refund(p_id uuid, p_refund_id text) returns void
 language sql security definer set search_path = '' as $$
   update app.card_refunds set refund_id = p_refund_id, check_at = null where id = p_id
+$$;
+
+-- A refund of ours that the bank did not take: the buyer gets the money in the wallet, once, however often
+-- and in whatever order that is told, and the payment is the buyer's again, whatever Stripe takes back of it
+-- later. What a dispute has taken meanwhile comes to the wallet if the dispute is won. Called by
+-- apply_reversal, which has locked the payment and posted what Stripe said. Returns whether it was news.
+-- Locks the refund, the payment, the account.
+create function app.keep_failed_refund(p_refund_id text, p_id uuid) returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_refund app.card_refunds;
+  v_payment app.card_payments;
+  v_purchase public.purchases;
+  v_account_id bigint;
+begin
+  update app.card_refunds r set failed_at = app.clock(), refund_id = p_refund_id, check_at = null
+  from app.card_reversals e
+  where e.id = p_refund_id and e.kind = 'REFUND' and e.status in ('failed', 'canceled') and e.intent_id = r.intent_id
+    and (r.refund_id = p_refund_id or r.refund_id is null and r.id = p_id) and r.failed_at is null
+  returning r.* into v_refund;
+  if not found then
+    return false;
+  end if;
+  select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
+  select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
+  if v_payment.taken_cents <= v_payment.amount_cents then
+    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
+    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
+  end if;
+  if v_payment.taken_cents < v_payment.amount_cents then
+    perform app.post_transaction('REFUND', array[
+      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
+      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
+    ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
+    perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
+  end if;
+  perform app.alert_operators('refund_failed', p_refund_id, jsonb_build_object(
+    'purchase_id', v_purchase.id, 'amount_cents', v_refund.amount_cents, 'currency', v_purchase.currency));
+  return true;
+end
 $$;

@@ -64,8 +64,8 @@ begin
     where raffle_id = p_raffle_id and status = 'PENDING'
     returning id, user_id
   )
-  insert into app.outbox (event, user_id, payload)
-  select 'purchase_failed', user_id, jsonb_build_object('purchase_id', id) from pending;
+  insert into app.outbox (event, user_id, subject_id)
+  select 'purchase_failed', user_id, id from pending;
   update public.tickets set voided_at = app.clock() where raffle_id = p_raffle_id and voided_at is null;
   delete from app.reservations where purchase_id in (select id from public.purchases where raffle_id = p_raffle_id);
 end
@@ -88,8 +88,8 @@ begin
     where id in (select id from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED' limit p_max for update)
     returning id, user_id, amount_cents
   ), told as (
-    insert into app.outbox (event, user_id, payload)
-    select 'purchase_refunded', user_id, jsonb_build_object('purchase_id', id) from refunded
+    insert into app.outbox (event, user_id, subject_id)
+    select 'purchase_refunded', user_id, id from refunded
   )
   select array_agg((a.id, r.amount_cents, r.id)::app.payout_item) into v_items
   from refunded r join public.wallet_accounts a on a.kind = 'USER' and a.user_id = r.user_id and a.currency = v_currency;

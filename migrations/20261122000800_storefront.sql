@@ -1,5 +1,7 @@
 -- The storefront: raffles as everyone sees them.
 
+create extension if not exists unaccent schema extensions;
+
 create table app.popular_raffles (
   raffle_id uuid primary key references public.raffles (id),
   sold_lately bigint not null
@@ -49,22 +51,35 @@ language sql stable security definer set search_path = '' as $$
   where p.id = p_raffle.prize_id
 $$;
 
--- Published raffles. Anyone.
+-- A text as it is searched: without case and accents, however those are written.
+create function app.fold(p_text text) returns text
+language sql stable set search_path = '' as $$
+  select lower(extensions.unaccent('extensions.unaccent', normalize(p_text, nfkc)))
+$$;
+
+-- Published raffles. Anyone. The search is for a part of the text, and nothing in it has a meaning of its own.
+-- Sorted by their ending are those that can be bought, then those that are full, over, and cancelled.
 create function app.list_raffles(
   p_skip integer, p_page_size integer, p_state public.raffle_state, p_category uuid, p_search text, p_sort text
 ) returns jsonb
 language sql stable security definer set search_path = '' as $$
-  with found as (
+  with wanted as materialized (
+    select app.fold(p_search) as text
+  ), found as (
     select r.* from public.raffles r join public.prizes p on p.id = r.prize_id
     where r.state <> 'DRAFT' and r.published_at is not null
       and (p_state is null or r.state = p_state)
       and (p_category is null or r.category_id = p_category)
-      and (p_search is null or to_tsvector('simple', r.title || ' ' || r.description || ' ' || p.title)
-        @@ websearch_to_tsquery('simple', p_search)
-        or strpos(lower(r.title || ' ' || p.title), lower(p_search)) > 0)
+      and (p_search is null or strpos(
+        app.fold(concat_ws(E'\n', coalesce(r.title, p.title), coalesce(r.description, p.description), p.title)),
+        (select text from wanted)) > 0)
   ), page as (
     select f.*, row_number() over (order by
-      case when p_sort = 'ending' then f.closes_at end,
+      case when p_sort = 'ending' then case
+        when f.state = 'OPEN' and f.closes_at > app.clock() then 1
+        when f.state = 'CANCELLED' then 4 when f.state = 'FULL' and f.closes_at > app.clock() then 2 else 3 end end,
+      case when p_sort = 'ending' and f.closes_at > app.clock() then f.closes_at end,
+      case when p_sort = 'ending' then f.closes_at end desc,
       case when p_sort = 'popular' then l.sold_lately end desc nulls last,
       f.published_at desc, f.id) as place
     from found f left join app.popular_raffles l on l.raffle_id = f.id

@@ -20,8 +20,16 @@ language sql stable security definer set search_path = '' as $$
     or l.user_id is distinct from case a.kind when 'USER' then a.user_id end
   union all
   select 1, 'a reversal takes back what it is linked to', l.id::text
-  from public.wallet_ledger l join public.wallet_ledger r on r.id = l.reverses_id
-  where (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction
+  from public.wallet_ledger l left join public.wallet_ledger r on r.id = l.reverses_id
+  where (l.reverses_id is not null) <> (l.status = 'REVERSAL') or l.reverses_id is not null and (
+    (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction)
+  union all
+  select 1, 'an entry names what is there', l.id::text
+  from public.wallet_ledger l
+  left join public.wallet_topups t on t.id = l.topup_id
+  left join public.wallet_withdrawals w on w.id = l.withdrawal_id
+  left join public.purchases p on p.id = l.purchase_id
+  where l.topup_id is distinct from t.id or l.withdrawal_id is distinct from w.id or l.purchase_id is distinct from p.id
 
   -- 2: what is cached is what adds up
   union all
@@ -88,6 +96,18 @@ language sql stable security definer set search_path = '' as $$
   having coalesce(sum(l.cents), 0) <> (
     select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
 
+  union all
+  select 4, 'what is due to cards is what payments on their way back have left', a.currency::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'REFUNDS_DUE' group by a.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(amount_cents - taken_cents), 0) from app.card_payments p where p.account_id = a.id)
+  union all
+  select 4, 'card money that goes back has a refund under way', p.intent_id
+  from app.card_payments p join public.wallet_accounts a on a.id = p.account_id and a.kind = 'REFUNDS_DUE'
+  where p.taken_cents < p.amount_cents
+    and not exists (select from app.card_refunds r where r.intent_id = p.intent_id and r.failed_at is null)
+
   -- 5: every confirmed purchase has its tickets, or its seats to redeem them
   union all
   select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
@@ -98,6 +118,11 @@ language sql stable security definer set search_path = '' as $$
     when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0
     when p.status in ('PENDING', 'CONFIRMED') then t.tickets <> 0 or s.seats <> p.quantity
     else s.seats <> 0 end
+
+  union all
+  select 5, 'what a purchase says of itself fits together', id::text
+  from public.purchases
+  where redeemed and status not in ('CONFIRMED', 'REFUNDED') or (ticket_id is not null) <> (type <> 'ENTRY')
 
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all

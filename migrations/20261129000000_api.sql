@@ -121,10 +121,12 @@ language sql set search_path = '' as $$ select app.duplicate_raffle(raffle_id) $
 create function public.begin_purchase(
   idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type,
   payment_method public.payment_method, redeem boolean, ticket_id bigint
-) returns jsonb language sql set search_path = '' as $$
-  select app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
+) returns jsonb language plpgsql set search_path = '' as $$
+begin -- not in SQL, which Postgres would plan anew for each call
+  return app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
     jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
-      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id))
+      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id));
+end
 $$;
 
 create function public.get_purchase(purchase_id uuid) returns jsonb
@@ -195,6 +197,9 @@ language sql set search_path = '' as $$ select app.record_purchase_payment(purch
 
 create function public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean) returns void
 language sql set search_path = '' as $$ select app.record_purchase_failure(purchase_id, idempotency_key, code, refused) $$;
+
+create function public.refuse_purchase(purchase_id uuid, idempotency_key text, code text) returns void
+language sql set search_path = '' as $$ select app.refuse_purchase(purchase_id, idempotency_key, code) $$;
 
 create function public.finish_purchase_check(purchase_id uuid) returns void
 language sql set search_path = '' as $$ select app.finish_purchase_check(purchase_id) $$;

@@ -169,6 +169,7 @@ to authenticated;
 grant execute on function
   app.has_role(public.staff_role),
   app.are_web_addresses(text[]),
+  app.is_name(text, integer),
   app.signed_in_user(),
   app.describe_account(),
   app.update_profile(jsonb),
@@ -236,6 +237,7 @@ grant execute on function
   public.apply_stripe_object(jsonb, text),
   public.record_purchase_payment(uuid, text, jsonb),
   public.record_purchase_failure(uuid, text, text, boolean),
+  public.refuse_purchase(uuid, text, text),
   public.finish_purchase_check(uuid),
   public.record_card_refund(uuid, text)
 to service_role;
@@ -258,6 +260,7 @@ grant execute on function
   app.apply_stripe_object(jsonb, text, text),
   app.record_purchase_payment(uuid, text, jsonb),
   app.record_purchase_failure(uuid, text, text, boolean),
+  app.refuse_purchase(uuid, text, text),
   app.finish_purchase_check(uuid),
   app.record_card_refund(uuid, text)
 to service_role;

@@ -16,6 +16,8 @@ export interface Route {
   /** It moves money: needs an Idempotency-Key, and its RPC answers `{ answer, replayed }`. */
   idempotent?: true;
   status?: 200 | 201;
+  /** Answers carry an ETag; whoever sends it as If-None-Match gets 304 while nothing has changed. */
+  cached?: true;
   response: z.ZodType;
   /** The codes of its own; what every endpoint may answer is not repeated. */
   errors?: ErrorCode[];

@@ -288,6 +288,7 @@ export type Database = {
           "failure_code": string | null;
           "id": string;
           "livemode": boolean | null;
+          "numbers": (number)[] | null;
           "payment_method": Database["public"]["Enums"]["payment_method"];
           "provider_txn_id": string | null;
           "quantity": number;
@@ -312,6 +313,7 @@ export type Database = {
           "failure_code"?: string | null;
           "id"?: string;
           "livemode"?: boolean | null;
+          "numbers"?: (number)[] | null;
           "payment_method": Database["public"]["Enums"]["payment_method"];
           "provider_txn_id"?: string | null;
           "quantity": number;
@@ -335,6 +337,7 @@ export type Database = {
           "failure_code"?: string | null;
           "id"?: string;
           "livemode"?: boolean | null;
+          "numbers"?: (number)[] | null;
           "payment_method"?: Database["public"]["Enums"]["payment_method"];
           "provider_txn_id"?: string | null;
           "quantity"?: number;
@@ -627,7 +630,7 @@ export type Database = {
           "id"?: never;
           "kind": Database["public"]["Enums"]["account_kind"];
           "raffle_id"?: string | null;
-          "status"?: never;
+          "status"?: Database["public"]["Enums"]["wallet_status"];
           "suspended_reason"?: string | null;
           "user_id"?: string | null;
         };
@@ -640,7 +643,7 @@ export type Database = {
           "id"?: never;
           "kind"?: Database["public"]["Enums"]["account_kind"];
           "raffle_id"?: string | null;
-          "status"?: never;
+          "status"?: Database["public"]["Enums"]["wallet_status"];
           "suspended_reason"?: string | null;
           "user_id"?: string | null;
         };
@@ -754,7 +757,7 @@ export type Database = {
           "raffle_id"?: string | null;
           "reason": Database["public"]["Enums"]["ledger_reason"];
           "reverses_id"?: number | null;
-          "status"?: never;
+          "status"?: Database["public"]["Enums"]["entry_status"];
           "topup_id"?: string | null;
           "transaction_id": number;
           "user_id"?: string | null;
@@ -773,35 +776,13 @@ export type Database = {
           "raffle_id"?: string | null;
           "reason"?: Database["public"]["Enums"]["ledger_reason"];
           "reverses_id"?: number | null;
-          "status"?: never;
+          "status"?: Database["public"]["Enums"]["entry_status"];
           "topup_id"?: string | null;
           "transaction_id"?: number;
           "user_id"?: string | null;
           "withdrawal_id"?: string | null;
         };
-        Relationships: [
-          {
-            foreignKeyName: "wallet_ledger_reverses_id_fkey";
-            columns: ["reverses_id"];
-            isOneToOne: true;
-            referencedRelation: "wallet_ledger";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "wallet_ledger_topup_id_fkey";
-            columns: ["topup_id"];
-            isOneToOne: false;
-            referencedRelation: "wallet_topups";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "wallet_ledger_withdrawal_id_fkey";
-            columns: ["withdrawal_id"];
-            isOneToOne: false;
-            referencedRelation: "wallet_withdrawals";
-            referencedColumns: ["id"];
-          },
-        ];
+        Relationships: [];
       };
       "wallet_topups": {
         Row: {
@@ -1156,6 +1137,10 @@ export type Database = {
       "redeem_ticket": {
         Args: { "idempotency_key": string; "numbers": (number)[]; "purchase_id": string };
         Returns: Json;
+      };
+      "refuse_purchase": {
+        Args: { "code": string; "idempotency_key": string; "purchase_id": string };
+        Returns: undefined;
       };
       "refuse_withdrawal": {
         Args: { "code": string; "withdrawal_id": string };

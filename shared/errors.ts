@@ -219,6 +219,12 @@ export const catalogue = {
     es: "No quedan suficientes unidades de este premio.",
     it: "Non restano abbastanza unità di questo premio.",
   },
+  prize_frozen: {
+    status: 409,
+    en: "Tickets have been sold for this prize; what it is can no longer be changed.",
+    es: "Ya se han vendido boletos para este premio; ya no se puede cambiar lo que es.",
+    it: "Sono già stati venduti biglietti per questo premio; non si può più cambiare ciò che è.",
+  },
   raffle_not_open: {
     status: 409,
     en: "This raffle is not open.",
@@ -338,6 +344,12 @@ export const catalogue = {
     en: "This is not a quantity that can be bought at once.",
     es: "No es una cantidad que se pueda comprar de una vez.",
     it: "Non è una quantità acquistabile in una volta.",
+  },
+  currency_mismatch: {
+    status: 422,
+    en: "You have no wallet in the currency of this raffle.",
+    es: "No tienes monedero en la moneda de este sorteo.",
+    it: "Non hai un portafoglio nella valuta di questa lotteria.",
   },
   number_out_of_range: {
     status: 422,

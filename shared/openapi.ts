@@ -52,6 +52,7 @@ function describeRoute(tag: string, operationId: string, route: Route) {
       ...parameters("path", route.params),
       ...parameters("query", route.query),
       ...(route.idempotent ? [idempotencyKey] : []),
+      ...(route.cached ? [ifNoneMatch] : []),
     ],
     ...(route.body && {
       requestBody: {
@@ -64,6 +65,7 @@ function describeRoute(tag: string, operationId: string, route: Route) {
         description: "Done.",
         content: { "application/json": { schema: jsonSchema(route.response, "output") } },
       },
+      ...(route.cached && { 304: { description: "Nothing has changed since that ETag." } }),
       ...errorResponses(route),
     },
   };
@@ -110,6 +112,14 @@ const idempotencyKey = {
   description:
     "The same key and body get the first answer again, with the header Idempotent-Replayed.",
   schema: { type: "string", minLength: 1, maxLength: 255 },
+};
+
+const ifNoneMatch = {
+  name: "If-None-Match",
+  in: "header",
+  required: false,
+  description: "The ETag of an earlier answer.",
+  schema: { type: "string" },
 };
 
 const errorSchema = {

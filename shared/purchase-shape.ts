@@ -18,7 +18,10 @@ export const purchase = z.object({
   created_at: time,
 });
 
-export const tickets = z.array(z.object({ id: z.int(), ticket_num: z.int() }));
+/** Those of a cancelled raffle are `voided: true`; others say nothing of it. */
+export const tickets = z.array(
+  z.object({ id: z.int(), ticket_num: z.int(), voided: z.literal(true).optional() }),
+);
 
 /** Which numbers they may be the raffle says; here they only have to be numbers. */
 export const numbers = z.array(z.int().min(0).max(2_147_483_647)).min(1).max(100);

@@ -75,19 +75,25 @@ const FIELDS: Record<string, string> = {
   amount: "amount_cents",
 };
 
-/** A failure to get a payment made, for the row that waits for it and for whoever asked. */
+/**
+ * A failure to get a payment made, for the row that waits for it and for whoever asked. It is final when
+ * Stripe will never take such a payment, whatever card.
+ */
 export function explainFailure(
   error: unknown,
-): { code: string; refused: boolean; failure: Error } {
-  if (error instanceof ApiError) return { code: error.code, refused: false, failure: error };
+): { code: string; refused: boolean; isFinal: boolean; failure: Error } {
+  if (error instanceof ApiError) {
+    return { code: error.code, refused: false, isFinal: false, failure: error };
+  }
   const { outcome, kept: refused, code, param = "" } = readFailure(error);
   if (outcome === "declined") {
-    return { code, refused, failure: new ApiError("card_declined", { decline_code: code }) };
+    const failure = new ApiError("card_declined", { decline_code: code });
+    return { code, refused, isFinal: false, failure };
   }
   // Within our limits, and yet not what Stripe takes: an amount in this currency, a card not theirs.
   const field = code.startsWith("amount_too") ? "amount_cents" : FIELDS[param];
   const failure = outcome === "refused" && field
     ? invalid({ path: field, message: "is not what the payment provider takes" })
     : new ApiError("payment_provider_unavailable", undefined, { cause: error });
-  return { code, refused, failure };
+  return { code, refused, isFinal: outcome === "refused" && refused, failure };
 }

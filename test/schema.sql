@@ -22,7 +22,18 @@ grant usage on schema public to service_role;
 
 -- Types -----------------------------------------------------------------------------------------
 
+create domain app.amount as bigint
+  constraint amount_check CHECK ((VALUE > 0));
+comment on type app.amount is 'What is moved or to be paid, in minor units.';
+
+create domain app.cents as bigint
+  constraint cents_check CHECK ((VALUE >= 0));
+comment on type app.cents is 'What there is, in minor units.';
+
 create type app.event_outcome as enum ('applied', 'duplicate', 'ignored', 'quarantined');
+
+create domain app.note as text
+  constraint note_check CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 500)));
 
 create type app.payout_item as (account_id bigint, amount_cents bigint, purchase_id uuid);
 comment on type app.payout_item is 'What one account of the house pays to one wallet.';
@@ -30,10 +41,22 @@ comment on type app.payout_item is 'What one account of the house pays to one wa
 create type app.posting as (account_id bigint, amount_cents bigint);
 comment on type app.posting is 'An amount above zero is credited to the account, one below zero debited.';
 
+create type app.purchase_order as (user_id uuid, key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb);
+comment on type app.purchase_order is 'What somebody wants to buy; request is what they sent.';
+
 create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
+
+create domain app.seat_count as integer
+  constraint seat_count_check CHECK ((VALUE >= 0));
 
 create type app.seats as (lane_no smallint, start_num integer, end_num integer);
 comment on type app.seats is 'A range of seats of one lane.';
+
+create type app.taking as (seats app.seats[], the_last boolean);
+comment on type app.taking is 'Seats that were taken, and whether their lanes have none left that were never taken.';
+
+create domain app.ticket_quantity as integer
+  constraint ticket_quantity_check CHECK (((VALUE >= 1) AND (VALUE <= 100)));
 
 create type public.account_kind as enum ('USER', 'RECEIVABLE', 'STRIPE_CLEARING', 'WITHDRAWALS', 'RAFFLE_ESCROW', 'REFUNDS_DUE', 'REVENUE', 'ADJUSTMENT');
 
@@ -115,6 +138,7 @@ create table app.card_refunds (
   check_at timestamp with time zone default clock_timestamp(),
   checks smallint not null default 0,
   created_at timestamp with time zone not null default clock_timestamp(),
+  failed_at timestamp with time zone,
   constraint card_refunds_pkey PRIMARY KEY (id),
   constraint card_refunds_refund_id_key UNIQUE (refund_id),
   constraint card_refunds_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES app.card_payments(intent_id),
@@ -125,6 +149,7 @@ CREATE INDEX card_refunds_check ON app.card_refunds USING btree (check_at) WHERE
 CREATE INDEX card_refunds_intent ON app.card_refunds USING btree (intent_id);
 CREATE INDEX card_refunds_purchase ON app.card_refunds USING btree (purchase_id);
 comment on table app.card_refunds is 'Card money that we send back: asked of Stripe by the sweeper, once.';
+comment on column app.card_refunds.failed_at is 'Since then the buyer has it in the wallet: the bank did not take it.';
 
 create table app.card_reversals (
   id text not null,
@@ -160,15 +185,14 @@ create table app.idempotency_keys (
   request_hash bytea not null,
   answer jsonb,
   subject_id uuid,
-  leased_until timestamp with time zone not null,
+  leased_until timestamp with time zone,
   created_at timestamp with time zone not null default now(),
-  constraint idempotency_keys_pkey PRIMARY KEY (user_id, endpoint, key),
-  constraint idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id) ON DELETE CASCADE,
-  constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+  constraint idempotency_keys_pkey PRIMARY KEY (user_id, endpoint, key)
 );
 CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING brin (created_at);
-comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs.';
-comment on column app.idempotency_keys.subject_id is 'The row that an earlier try began, for work that takes more than one transaction.';
+comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs. No foreign key: it would lock the person''s row for every purchase, and the rows live for days only.';
+comment on column app.idempotency_keys.subject_id is 'The row that is worked on, for work that takes more than one transaction, or that the answer tells of.';
+comment on column app.idempotency_keys.leased_until is 'Until when it counts as running; null once it was done in one go.';
 
 create table app.number_claims (
   raffle_id uuid not null,
@@ -183,12 +207,12 @@ create table app.outbox (
   id bigint not null generated always as identity,
   event text not null,
   user_id uuid,
-  payload jsonb not null default '{}'::jsonb,
+  subject_id uuid not null,
   created_at timestamp with time zone not null default clock_timestamp(),
-  constraint outbox_pkey PRIMARY KEY (id),
-  constraint outbox_event_check CHECK ((event ~ '^[a-z_]+$'::text))
+  constraint outbox_pkey PRIMARY KEY (id)
 );
 comment on table app.outbox is 'What people are to be told, written in the transaction of what happened.';
+comment on column app.outbox.subject_id is 'The row that it is about; what is said of it is read when it is sent.';
 
 create table app.popular_raffles (
   raffle_id uuid not null,
@@ -223,41 +247,40 @@ create table app.raffle_lanes (
   lane_no smallint not null,
   open boolean not null default true,
   start_num integer not null,
-  next_num integer not null,
   end_num integer not null,
-  returned integer not null default 0,
-  unpaid integer not null default 0,
+  fresh app.seat_count not null,
+  returned app.seat_count not null default 0,
+  unpaid app.seat_count not null default 0,
   constraint raffle_lanes_pkey PRIMARY KEY (raffle_id, lane_no),
-  constraint raffle_lanes_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id),
-  constraint raffle_lanes_counts CHECK (((returned >= 0) AND (unpaid >= 0) AND ((returned + unpaid) <= (next_num - start_num)))),
-  constraint raffle_lanes_range CHECK (((next_num >= start_num) AND (next_num <= (end_num + 1))))
+  constraint raffle_lanes_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id)
 ) with (fillfactor=50);
 comment on table app.raffle_lanes is 'The only rows of a raffle that its buyers change.';
 comment on column app.raffle_lanes.open is 'False once sealed or cancelled: here, where every buyer passes.';
-comment on column app.raffle_lanes.next_num is 'The first seat that has never been taken.';
-comment on column app.raffle_lanes.returned is 'Seats below next_num that came back: those in raffle_gaps.';
+comment on column app.raffle_lanes.fresh is 'Seats that have never been taken: the last ones of the lane.';
+comment on column app.raffle_lanes.returned is 'Seats that were taken and came back: those in raffle_gaps.';
 comment on column app.raffle_lanes.unpaid is 'Seats that are reserved for payments under way.';
 
 create unlogged table app.rate_buckets (
   class text not null,
   subject uuid not null,
-  tokens double precision not null,
-  filled_at timestamp with time zone not null,
+  full_at timestamp with time zone not null,
   constraint rate_buckets_pkey PRIMARY KEY (class, subject),
   constraint rate_buckets_class_fkey FOREIGN KEY (class) REFERENCES app.rate_limits(class) ON DELETE CASCADE
 ) with (fillfactor=50);
-comment on table app.rate_buckets is 'The tokens that each user has left, as of filled_at.';
+comment on table app.rate_buckets is 'When each user''s bucket will be full again: what is missing now follows from that.';
 
 create table app.rate_limits (
   class text not null,
   burst integer not null,
   per_seconds integer not null,
+  spacing interval not null generated always as (make_interval(secs => ((per_seconds)::double precision / (burst)::double precision))) stored,
   constraint rate_limits_pkey PRIMARY KEY (class),
   constraint rate_limits_burst_check CHECK ((burst > 0)),
   constraint rate_limits_per_seconds_check CHECK ((per_seconds > 0))
 );
 CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON app.rate_limits FOR EACH ROW EXECUTE FUNCTION app.record_change('class');
 comment on table app.rate_limits is 'For each class: this many requests at once, and as many again in every per_seconds.';
+comment on column app.rate_limits.spacing is 'How long it takes until there is one more.';
 
 create table app.reservations (
   purchase_id uuid not null,
@@ -366,7 +389,7 @@ create table public.lotteries (
   constraint lotteries_pkey PRIMARY KEY (id),
   constraint lotteries_name_key UNIQUE (name),
   constraint lotteries_digits_check CHECK (((digits >= 2) AND (digits <= 6))),
-  constraint lotteries_name_check CHECK (((name = btrim(name)) AND ((length(name) >= 1) AND (length(name) <= 100)))),
+  constraint lotteries_name_check CHECK (app.is_name(name, 100)),
   constraint lotteries_results_url_check CHECK ((results_url ~ '^https?://'::text))
 );
 alter table public.lotteries enable row level security;
@@ -441,11 +464,12 @@ create table public.prizes (
   constraint prizes_image_urls_check CHECK (((cardinality(image_urls) <= 20) AND app.are_web_addresses(image_urls))),
   constraint prizes_sponsor_check CHECK (((jsonb_typeof(sponsor) = 'object'::text) AND (length((sponsor)::text) <= 4000))),
   constraint prizes_stock_check CHECK ((stock >= 0)),
-  constraint prizes_title_check CHECK (((title = btrim(title)) AND ((length(title) >= 1) AND (length(title) <= 200)))),
-  constraint prizes_value_cents_check CHECK ((value_cents >= 0))
+  constraint prizes_title_check CHECK (app.is_name(title, 200)),
+  constraint prizes_value_cents_check CHECK (((value_cents >= 0) AND (value_cents <= '100000000000'::bigint)))
 );
 alter table public.prizes enable row level security;
 CREATE INDEX prizes_currency ON public.prizes USING btree (currency);
+CREATE TRIGGER enforce_frozen_prize BEFORE UPDATE ON public.prizes FOR EACH ROW WHEN (((((old.title IS DISTINCT FROM new.title) OR (old.description IS DISTINCT FROM new.description)) OR (old.value_cents IS DISTINCT FROM new.value_cents)) OR (old.currency IS DISTINCT FROM new.currency))) EXECUTE FUNCTION app.enforce_frozen_prize();
 CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.prizes FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.prizes FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
 create policy "Everyone reads prizes" on public.prizes for select to anon, authenticated
@@ -482,7 +506,7 @@ create table public.profiles (
   constraint profiles_id_fkey FOREIGN KEY (id) REFERENCES auth.users(id) ON DELETE CASCADE,
   constraint profiles_birth_date CHECK ((birth_date >= '1900-01-01'::date)),
   constraint profiles_country CHECK ((country ~ '^[A-Z]{2}$'::text)),
-  constraint profiles_display_name CHECK (((display_name = btrim(display_name)) AND ((length(display_name) >= 1) AND (length(display_name) <= 80)) AND (display_name !~ '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]'::text))),
+  constraint profiles_display_name CHECK (app.is_name(display_name, 80)),
   constraint profiles_locale CHECK ((locale ~ '^(en|es|it)(-[A-Z]{2})?$'::text)),
   constraint profiles_payout_account CHECK ((payout_account ~ '^acct_[A-Za-z0-9]{1,64}$'::text)),
   constraint profiles_phone CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
@@ -514,13 +538,14 @@ create table public.purchases (
   raffle_id uuid not null,
   type public.purchase_type not null,
   status public.purchase_status not null,
-  quantity integer not null,
-  amount_cents bigint not null,
+  quantity app.ticket_quantity not null,
+  amount_cents app.amount not null,
   currency character(3) not null,
   payment_method public.payment_method not null,
   redeem boolean not null,
   redeemed boolean not null default false,
   ticket_id bigint,
+  numbers integer[],
   provider_txn_id text,
   livemode boolean,
   failure_code text,
@@ -530,11 +555,7 @@ create table public.purchases (
   checks smallint not null default 0,
   created_at timestamp with time zone not null default clock_timestamp(),
   confirmed_at timestamp with time zone,
-  constraint purchases_pkey PRIMARY KEY (id),
-  constraint purchases_amount_cents_check CHECK ((amount_cents > 0)),
-  constraint purchases_quantity_check CHECK (((quantity >= 1) AND (quantity <= 100))),
-  constraint purchases_redeemed CHECK (((NOT redeemed) OR (status = ANY (ARRAY['CONFIRMED'::public.purchase_status, 'REFUNDED'::public.purchase_status])))),
-  constraint purchases_ticket CHECK (((ticket_id IS NOT NULL) = (type <> 'ENTRY'::public.purchase_type)))
+  constraint purchases_pkey PRIMARY KEY (id)
 ) with (fillfactor=80);
 alter table public.purchases enable row level security;
 CREATE INDEX purchases_boosts ON public.purchases USING btree (ticket_id) WHERE (type = 'BOOST'::public.purchase_type);
@@ -550,6 +571,7 @@ create policy "Users read their own purchases, operators read all" on public.pur
 comment on table public.purchases is 'user_id, raffle_id and currency refer without foreign keys: those would lock rows for each purchase. Every buyer has a wallet, and that refers to the person.';
 comment on column public.purchases.redeem is 'Whether tickets are issued as soon as it is paid.';
 comment on column public.purchases.ticket_id is 'The ticket that a boost or a retry refers to.';
+comment on column public.purchases.numbers is 'What was chosen in a PICK raffle, while a card is to pay for it: money that comes late buys these or nothing.';
 comment on column public.purchases.provider_txn_id is 'The PaymentIntent of a card purchase.';
 grant select on public.purchases to authenticated;
 grant select on public.purchases to service_role;
@@ -569,11 +591,11 @@ create table public.raffle_categories (
   constraint raffle_categories_name_key UNIQUE (name),
   constraint raffle_categories_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
   constraint raffle_categories_color_check CHECK ((color ~ '^#[0-9a-fA-F]{6}$'::text)),
-  constraint raffle_categories_name_check CHECK (((name = btrim(name)) AND ((length(name) >= 1) AND (length(name) <= 100)))),
-  constraint raffle_categories_prize_fund_cents_check CHECK ((prize_fund_cents >= 0)),
-  constraint raffle_categories_prize_per_winner_cents_check CHECK ((prize_per_winner_cents > 0)),
+  constraint raffle_categories_name_check CHECK (app.is_name(name, 100)),
+  constraint raffle_categories_prize_fund_cents_check CHECK (((prize_fund_cents >= 0) AND (prize_fund_cents <= '9007199254740991'::bigint))),
+  constraint raffle_categories_prize_per_winner_cents_check CHECK (((prize_per_winner_cents >= 1) AND (prize_per_winner_cents <= '100000000000'::bigint))),
   constraint raffle_categories_rake_bps_check CHECK (((rake_bps >= 0) AND (rake_bps <= 10000))),
-  constraint raffle_categories_ticket_price_cents_check CHECK ((ticket_price_cents > 0))
+  constraint raffle_categories_ticket_price_cents_check CHECK (((ticket_price_cents >= 1) AND (ticket_price_cents <= '100000000000'::bigint)))
 );
 alter table public.raffle_categories enable row level security;
 CREATE INDEX raffle_categories_currency ON public.raffle_categories USING btree (currency);
@@ -638,10 +660,13 @@ create table public.raffles (
   constraint raffles_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id),
   constraint raffles_prize_id_fkey FOREIGN KEY (prize_id) REFERENCES public.prizes(id),
   constraint raffles_retry_of_fkey FOREIGN KEY (retry_of) REFERENCES public.raffles(id),
+  constraint raffles_boost_price_cents_check CHECK ((boost_price_cents <= '100000000000'::bigint)),
   constraint raffles_description_check CHECK ((length(description) <= 10000)),
   constraint raffles_gross CHECK (((published_at IS NULL) OR ((rake_cents + prize_fund_cents) = (ticket_price_cents * tickets_required)))),
   constraint raffles_published CHECK ((((state = 'DRAFT'::public.raffle_state) = (published_at IS NULL)) OR (state = 'CANCELLED'::public.raffle_state))),
-  constraint raffles_title_check CHECK (((title = btrim(title)) AND ((length(title) >= 1) AND (length(title) <= 200))))
+  constraint raffles_retry_price_cents_check CHECK ((retry_price_cents <= '100000000000'::bigint)),
+  constraint raffles_ticket_price_cents_check CHECK ((ticket_price_cents <= '100000000000'::bigint)),
+  constraint raffles_title_check CHECK (app.is_name(title, 200))
 );
 alter table public.raffles enable row level security;
 CREATE INDEX raffles_category ON public.raffles USING btree (category_id);
@@ -686,8 +711,7 @@ create table public.tickets (
   purchase_id uuid not null,
   created_at timestamp with time zone not null default clock_timestamp(),
   voided_at timestamp with time zone,
-  constraint tickets_pkey PRIMARY KEY (id),
-  constraint tickets_number UNIQUE (raffle_id, ticket_num)
+  constraint tickets_pkey PRIMARY KEY (raffle_id, ticket_num)
 );
 alter table public.tickets enable row level security;
 CREATE INDEX tickets_user ON public.tickets USING btree (user_id, purchase_id);
@@ -720,33 +744,22 @@ create table public.wallet_accounts (
   raffle_id uuid,
   currency character(3) not null,
   balance_cents bigint,
-  held_cents bigint,
-  debt_cents bigint,
-  suspended_reason text,
-  status public.wallet_status not null generated always as (
-CASE
-    WHEN ((suspended_reason IS NULL) AND (COALESCE(debt_cents, (0)::bigint) = 0)) THEN 'ACTIVE'::public.wallet_status
-    ELSE 'SUSPENDED'::public.wallet_status
-END) stored,
+  held_cents app.cents,
+  debt_cents app.cents,
+  suspended_reason app.note,
+  status public.wallet_status not null default 'ACTIVE'::public.wallet_status,
   created_at timestamp with time zone not null default now(),
   constraint wallet_accounts_pkey PRIMARY KEY (id),
   constraint wallet_accounts_once UNIQUE NULLS NOT DISTINCT (user_id, raffle_id, currency, kind),
   constraint wallet_accounts_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code),
   constraint wallet_accounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
-  constraint wallet_accounts_balance CHECK (((balance_cents >= held_cents) AND (held_cents >= 0))),
-  constraint wallet_accounts_cache CHECK (
-CASE kind
-    WHEN 'USER'::public.account_kind THEN (num_nulls(balance_cents, held_cents, debt_cents) = 0)
-    ELSE (num_nonnulls(balance_cents, held_cents, debt_cents, suspended_reason) = 0)
-END),
-  constraint wallet_accounts_debt CHECK ((debt_cents >= 0)),
-  constraint wallet_accounts_owner CHECK ((((kind = ANY (ARRAY['USER'::public.account_kind, 'RECEIVABLE'::public.account_kind])) = (user_id IS NOT NULL)) AND ((kind = 'RAFFLE_ESCROW'::public.account_kind) = (raffle_id IS NOT NULL)))),
-  constraint wallet_accounts_suspended_reason_check CHECK (((length(suspended_reason) >= 1) AND (length(suspended_reason) <= 500)))
+  constraint wallet_accounts_balance CHECK ((balance_cents >= (held_cents)::bigint))
 ) with (fillfactor=50);
 alter table public.wallet_accounts enable row level security;
 CREATE INDEX wallet_accounts_currency ON public.wallet_accounts USING btree (currency);
 CREATE INDEX wallet_accounts_raffle ON public.wallet_accounts USING btree (raffle_id) WHERE (raffle_id IS NOT NULL);
 CREATE TRIGGER record_change AFTER UPDATE OF suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER shape_account AFTER INSERT OR UPDATE OF kind, user_id, raffle_id, debt_cents, suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.shape_account();
 create policy "Users read their own wallets, operators read all accounts" on public.wallet_accounts for select to authenticated
   using ((((user_id = ( SELECT auth.uid() AS uid)) AND (kind = 'USER'::public.account_kind)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
 comment on table public.wallet_accounts is 'One account for each user and currency, made on first use, and the accounts of the house.';
@@ -767,8 +780,8 @@ create view public.wallet_balances with (security_invoker=true) as\n SELECT a.us
    FROM ((public.wallet_accounts a
      LEFT JOIN LATERAL ( SELECT (sum(
                 CASE wallet_ledger.direction
-                    WHEN 'CREDIT'::public.entry_direction THEN wallet_ledger.amount_cents
-                    ELSE (- wallet_ledger.amount_cents)
+                    WHEN 'CREDIT'::public.entry_direction THEN (wallet_ledger.amount_cents)::bigint
+                    ELSE (- (wallet_ledger.amount_cents)::bigint)
                 END))::bigint AS balance_cents
            FROM public.wallet_ledger
           WHERE ((wallet_ledger.user_id = a.user_id) AND (wallet_ledger.account_id = a.id))) l ON (true))
@@ -816,7 +829,7 @@ create table public.wallet_ledger (
   account_id bigint not null,
   user_id uuid,
   direction public.entry_direction not null,
-  amount_cents bigint not null,
+  amount_cents app.amount not null,
   currency character(3) not null,
   reason public.ledger_reason not null,
   topup_id uuid,
@@ -824,32 +837,22 @@ create table public.wallet_ledger (
   purchase_id uuid,
   raffle_id uuid,
   external_id text,
-  note text,
+  note app.note,
   reverses_id bigint,
-  status public.entry_status not null generated always as (
-CASE
-    WHEN (reverses_id IS NULL) THEN 'POSTED'::public.entry_status
-    ELSE 'REVERSAL'::public.entry_status
-END) stored,
+  status public.entry_status not null default 'POSTED'::public.entry_status,
   created_at timestamp with time zone not null default clock_timestamp(),
-  constraint wallet_ledger_pkey PRIMARY KEY (id),
-  constraint wallet_ledger_reverses_id_key UNIQUE (reverses_id),
-  constraint wallet_ledger_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES public.wallet_ledger(id),
-  constraint wallet_ledger_topup_id_fkey FOREIGN KEY (topup_id) REFERENCES public.wallet_topups(id),
-  constraint wallet_ledger_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.wallet_withdrawals(id),
-  constraint wallet_ledger_adjustment CHECK (((reason <> 'ADJUSTMENT'::public.ledger_reason) OR ((COALESCE(length(note), 0) >= 1) AND (COALESCE(length(note), 0) <= 500)))),
-  constraint wallet_ledger_amount_cents_check CHECK ((amount_cents > 0))
+  constraint wallet_ledger_pkey PRIMARY KEY (account_id, id)
 );
 alter table public.wallet_ledger enable row level security;
-CREATE INDEX wallet_ledger_house ON public.wallet_ledger USING btree (account_id) WHERE (user_id IS NULL);
 CREATE INDEX wallet_ledger_statement ON public.wallet_ledger USING btree (user_id, id DESC) WHERE (user_id IS NOT NULL);
 CREATE INDEX wallet_ledger_transaction ON public.wallet_ledger USING btree (transaction_id) WHERE (reason <> 'TICKET_PURCHASE'::public.ledger_reason);
+CREATE UNIQUE INDEX wallet_ledger_reversed_once ON public.wallet_ledger USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE UNIQUE INDEX wallet_ledger_topup_once ON public.wallet_ledger USING btree (topup_id) WHERE ((reason = 'TOPUP'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
 CREATE UNIQUE INDEX wallet_ledger_withdrawal_once ON public.wallet_ledger USING btree (withdrawal_id) WHERE ((reason = 'WITHDRAWAL'::public.ledger_reason) AND (user_id IS NOT NULL) AND (reverses_id IS NULL));
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_ledger FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
 create policy "Users read their own entries, operators read all" on public.wallet_ledger for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
-comment on table public.wallet_ledger is 'Every movement of money, for ever. Written by app.post_transaction() alone.';
+comment on table public.wallet_ledger is 'Every movement of money, for ever. Written by app.post_transaction(), and for many at once by app.post_payouts() and app.settle_wallet_purchase(). It refers without foreign keys: each entry would lock the rows that it names, and so everybody the house accounts. app.check_invariants() checks them instead.';
 comment on column public.wallet_ledger.user_id is 'Whose wallet it is; null for accounts of the house and for debts.';
 comment on column public.wallet_ledger.external_id is 'What Stripe calls it.';
 comment on column public.wallet_ledger.reverses_id is 'The entry that this one takes back; each can be taken back once.';
@@ -1242,8 +1245,10 @@ declare
   v_reason text;
   v_status text := p_intent ->> 'status';
 begin
-  perform app.enter_raffle((select raffle_id from public.purchases
-    where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1));
+  select * into v_purchase from public.purchases
+  where provider_txn_id = p_intent ->> 'id' or id = app.metadata_id(p_intent, 'purchase_id') limit 1;
+  perform app.take_turn(v_purchase.user_id);
+  perform app.enter_raffle(v_purchase.raffle_id);
   select * into v_purchase from public.purchases
   where provider_txn_id = p_intent ->> 'id'
     or provider_txn_id is null and id = app.metadata_id(p_intent, 'purchase_id') and payment_method = 'card'
@@ -1322,6 +1327,7 @@ declare
   v_amount bigint := (p_object ->> 'amount')::bigint;
   v_known app.card_reversals;
   v_reason text;
+  v_outcome app.event_outcome;
 begin
   if v_payment.intent_id is null then
     return app.quarantine(p_object, 'no such payment');
@@ -1344,7 +1350,9 @@ begin
     perform app.alert_operators('dispute', p_object ->> 'id', jsonb_build_object(
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
   end if;
-  return app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
+  v_outcome := app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
+  return case when app.keep_failed_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
+    then 'applied' else v_outcome end;
 end
 $function$;
 
@@ -1496,6 +1504,32 @@ end
 $function$;
 grant execute on function app.begin_admin_claim() to authenticated;
 
+CREATE OR REPLACE FUNCTION app.begin_card_purchase(p_order app.purchase_order)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_answer jsonb := app.claim_key(app.signed_in_user(), 'purchase', p_order.key, p_order.request);
+  v_purchase public.purchases;
+begin
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+  perform app.take_token('money', p_order.user_id);
+  select * into v_purchase from public.purchases
+  where id = app.subject_of_key(p_order.user_id, 'purchase', p_order.key) and status in ('PENDING', 'CONFIRMED');
+  if not found then
+    perform app.check_order(p_order);
+    perform app.require_player(p_order.user_id);
+    v_purchase := app.reserve_for_card(p_order);
+    perform app.set_subject_of_key(p_order.user_id, 'purchase', p_order.key, v_purchase.id);
+  end if;
+  return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', v_purchase.attempt);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1503,32 +1537,24 @@ CREATE OR REPLACE FUNCTION app.begin_purchase(p_key text, p_raffle_id uuid, p_qu
  SET search_path TO ''
 AS $function$
 declare
-  v_user_id uuid := app.signed_in_user();
-  v_answer jsonb := case p_payment_method
-    when 'card' then app.claim_key(v_user_id, 'purchase', p_key, p_request)
-    else app.claim_key_once(v_user_id, 'purchase', p_key, p_request) end;
-  v_quantity integer := coalesce(p_quantity, cardinality(p_numbers));
-  v_pending public.purchases;
+  v_order app.purchase_order := (app.take_turn(auth.uid()), p_key, p_raffle_id, coalesce(p_quantity, cardinality(p_numbers)), p_numbers,
+    p_type, p_payment_method, p_redeem, p_ticket_id, p_request);
+  v_answer jsonb;
 begin
-  if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_answer));
+  if v_order.user_id is null then
+    perform app.fail('not_authenticated');
   end if;
-  perform app.take_token('money', v_user_id);
   if p_payment_method = 'card' then
-    select * into v_pending from public.purchases
-    where id = app.subject_of_key(v_user_id, 'purchase', p_key) and status in ('PENDING', 'CONFIRMED');
-    if found then
-      return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_pending), 'attempt', v_pending.attempt);
-    end if;
+    return app.begin_card_purchase(v_order);
   end if;
-  perform app.check_order(v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
-  perform app.require_player();
-  v_answer := app.create_purchase(v_user_id, p_key, p_raffle_id, v_quantity, p_numbers, p_type, p_payment_method, p_redeem, p_ticket_id);
-  if p_payment_method = 'wallet' then
-    perform app.keep_answer(v_user_id, 'purchase', p_key, p_request, jsonb_build_object(
-      'purchase_id', v_answer -> 'answer' -> 'purchase' -> 'id', 'wallet', v_answer -> 'answer' -> 'wallet'));
+  v_answer := app.find_answer(v_order.user_id, 'purchase', p_key, p_request);
+  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_order.user_id, p_key, v_answer));
   end if;
-  return v_answer;
+  v_order.user_id := app.take_token('money', v_order.user_id);
+  v_order := app.check_order(v_order);
+  v_order.user_id := app.require_player(v_order.user_id);
+  return jsonb_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
 end
 $function$;
 grant execute on function app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb) to authenticated;
@@ -1657,6 +1683,40 @@ begin
     (app.account_of('STRIPE_CLEARING', p_withdrawal.currency), -p_withdrawal.amount_cents)
   ]::app.posting[], p_withdrawal_id => p_withdrawal.id, p_external_id => p_withdrawal.transfer_id);
   return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.buy_by_wallet(p_order app.purchase_order)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, false);
+  v_raffle public.raffles;
+  v_cents bigint;
+  v_purchase_id uuid := app.new_id();
+  v_numbers integer[];
+  v_answer jsonb;
+begin
+  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
+  v_cents := app.cost_of(p_order, v_raffle);
+  if v_taking.the_last then
+    perform app.fill_if_sold_out(p_order.raffle_id, v_taking.seats);
+  end if;
+  if p_order.numbers is not null then
+    v_numbers := app.claim_numbers(v_raffle, v_purchase_id, p_order.numbers);
+  elsif p_order.redeem and v_raffle.numbering = 'PICK' then
+    v_numbers := app.claim_lucky_numbers(v_raffle, v_purchase_id, p_order.quantity);
+  elsif p_order.redeem then
+    v_numbers := app.numbers_of(v_raffle, v_taking.seats);
+  end if;
+  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, v_raffle.currency, v_numbers);
+  if not p_order.redeem then
+    perform app.reserve_seats(v_purchase_id, v_taking.seats);
+  end if;
+  return v_answer;
 end
 $function$;
 
@@ -1808,16 +1868,20 @@ CREATE OR REPLACE FUNCTION app.check_boost(p_raffle public.raffles, p_user_id uu
  SET search_path TO ''
 AS $function$
 declare
+  v_bought_as public.purchase_type;
+  v_limit integer;
   v_count bigint;
 begin
-  if not exists (select from public.tickets where id = p_ticket_id and user_id = p_user_id and raffle_id = p_raffle.id) then
+  select p.type into v_bought_as from public.tickets t join public.purchases p on p.id = t.purchase_id
+  where t.id = p_ticket_id and t.user_id = p_user_id and t.raffle_id = p_raffle.id;
+  if not found then
     perform app.fail('ticket_not_found');
   end if;
+  v_limit := case v_bought_as when 'BOOST' then 0 else coalesce(p_raffle.boost_limit, 0) end;
   select coalesce(sum(quantity), 0) into v_count from public.purchases
   where ticket_id = p_ticket_id and type = 'BOOST' and status in ('PENDING', 'CONFIRMED');
-  if v_count + p_quantity > coalesce(p_raffle.boost_limit, 0) then
-    perform app.fail('boost_limit_reached', jsonb_build_object(
-      'limit', coalesce(p_raffle.boost_limit, 0), 'remaining', greatest(coalesce(p_raffle.boost_limit, 0) - v_count, 0)));
+  if v_count + p_quantity > v_limit then
+    perform app.fail('boost_limit_reached', jsonb_build_object('limit', v_limit, 'remaining', greatest(v_limit - v_count, 0)));
   end if;
 end
 $function$;
@@ -1872,8 +1936,16 @@ AS $function$
     or l.user_id is distinct from case a.kind when 'USER' then a.user_id end
   union all
   select 1, 'a reversal takes back what it is linked to', l.id::text
-  from public.wallet_ledger l join public.wallet_ledger r on r.id = l.reverses_id
-  where (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction
+  from public.wallet_ledger l left join public.wallet_ledger r on r.id = l.reverses_id
+  where (l.reverses_id is not null) <> (l.status = 'REVERSAL') or l.reverses_id is not null and (
+    (l.account_id, l.amount_cents) is distinct from (r.account_id, r.amount_cents) or l.direction = r.direction)
+  union all
+  select 1, 'an entry names what is there', l.id::text
+  from public.wallet_ledger l
+  left join public.wallet_topups t on t.id = l.topup_id
+  left join public.wallet_withdrawals w on w.id = l.withdrawal_id
+  left join public.purchases p on p.id = l.purchase_id
+  where l.topup_id is distinct from t.id or l.withdrawal_id is distinct from w.id or l.purchase_id is distinct from p.id
 
   -- 2: what is cached is what adds up
   union all
@@ -1940,6 +2012,18 @@ AS $function$
   having coalesce(sum(l.cents), 0) <> (
     select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
 
+  union all
+  select 4, 'what is due to cards is what payments on their way back have left', a.currency::text
+  from public.wallet_accounts a left join signed l on l.account_id = a.id
+  where a.kind = 'REFUNDS_DUE' group by a.id
+  having coalesce(sum(l.cents), 0) <> (
+    select coalesce(sum(amount_cents - taken_cents), 0) from app.card_payments p where p.account_id = a.id)
+  union all
+  select 4, 'card money that goes back has a refund under way', p.intent_id
+  from app.card_payments p join public.wallet_accounts a on a.id = p.account_id and a.kind = 'REFUNDS_DUE'
+  where p.taken_cents < p.amount_cents
+    and not exists (select from app.card_refunds r where r.intent_id = p.intent_id and r.failed_at is null)
+
   -- 5: every confirmed purchase has its tickets, or its seats to redeem them
   union all
   select 5, 'a confirmed purchase has its tickets, or an open right to them', p.id::text
@@ -1950,6 +2034,11 @@ AS $function$
     when p.status = 'CONFIRMED' and p.redeemed then t.tickets <> p.quantity or s.seats <> 0
     when p.status in ('PENDING', 'CONFIRMED') then t.tickets <> 0 or s.seats <> p.quantity
     else s.seats <> 0 end
+
+  union all
+  select 5, 'what a purchase says of itself fits together', id::text
+  from public.purchases
+  where redeemed and status not in ('CONFIRMED', 'REFUNDED') or (ticket_id is not null) <> (type <> 'ENTRY')
 
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
@@ -1986,30 +2075,48 @@ AS $function$
       and not exists (select from public.purchases b where b.provider_txn_id = p.intent_id and b.status in ('CONFIRMED', 'REFUNDED'))
 $function$;
 
-CREATE OR REPLACE FUNCTION app.check_order(p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint)
+CREATE OR REPLACE FUNCTION app.check_numbers(p_numbers integer[])
  RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from unnest(p_numbers) as n group by n having count(*) > 1) then
+    perform app.fail('number_out_of_range', jsonb_build_object('numbers', array(
+      select n from unnest(p_numbers) as n group by n having count(*) > 1)));
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.check_order(p_order app.purchase_order)
+ RETURNS app.purchase_order
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  if p_quantity is null or p_quantity not between 1 and app.setting('purchase_maximum_quantity') then
+  if p_order.quantity is null or p_order.quantity < 1
+    or p_order.quantity > 1 and p_order.quantity > app.setting('purchase_maximum_quantity')
+  then
     perform app.fail('quantity_out_of_range', jsonb_build_object('minimum', 1, 'maximum', app.setting('purchase_maximum_quantity')));
   end if;
-  if cardinality(p_numbers) <> p_quantity then
+  if p_order.numbers is not null and cardinality(p_order.numbers) <> p_order.quantity then
     perform app.fail_field('numbers', 'must be as many as quantity');
+  elsif p_order.numbers is not null then
+    perform app.check_numbers(p_order.numbers);
   end if;
-  if exists (select from unnest(p_numbers) as n group by n having count(*) > 1) then
-    perform app.fail('number_out_of_range', jsonb_build_object('numbers', array(
-      select n from unnest(p_numbers) as n group by n having count(*) > 1)));
-  end if;
-  if p_type is null or p_payment_method is null or p_redeem is null then
-    perform app.fail_field(case when p_type is null then 'type' when p_payment_method is null then 'payment_method' else 'redeem' end,
+  if p_order.type is null or p_order.payment_method is null or p_order.redeem is null then
+    perform app.fail_field(
+      case when p_order.type is null then 'type' when p_order.payment_method is null then 'payment_method' else 'redeem' end,
       'is needed');
   end if;
-  if (p_ticket_id is null) <> (p_type = 'ENTRY') then
-    perform app.fail_field('ticket_id', 'goes with a BOOST or RETRY');
+  if p_order.ticket_id is null and p_order.type <> 'ENTRY' then
+    perform app.fail_field('ticket_id', 'is needed for a BOOST or RETRY');
+  elsif p_order.ticket_id is not null and p_order.type = 'ENTRY' then
+    perform app.fail_field('ticket_id', 'is only for a BOOST or RETRY');
   end if;
+  return p_order;
 end
 $function$;
 
@@ -2058,33 +2165,6 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.check_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint)
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_limit record;
-begin
-  for v_limit in
-    select l.period, app.limit_in_force(l) as amount_cents, (
-      select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p
-      where p.user_id = p_user_id and p.currency = p_currency and p.status in ('PENDING', 'CONFIRMED')
-        and p.created_at > app.clock() - app.length_of(l.period)) as used_cents
-    from public.play_limits l
-    where l.user_id = p_user_id and l.kind = 'spend' and l.currency = p_currency
-    order by l.period
-  loop
-    if v_limit.used_cents + p_amount_cents > v_limit.amount_cents then
-      perform app.fail('spend_limit_reached', jsonb_build_object(
-        'period', v_limit.period, 'currency', p_currency, 'limit_cents', v_limit.amount_cents,
-        'remaining_cents', greatest(v_limit.amount_cents - v_limit.used_cents, 0)));
-    end if;
-  end loop;
-end
-$function$;
-
 CREATE OR REPLACE FUNCTION app.claim_key(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2120,24 +2200,6 @@ begin
     where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
   end if;
   return v_row.answer;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION app.claim_key_once(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  if coalesce(length(p_key), 0) not between 1 and 255 then
-    perform app.fail('idempotency_key_required');
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended(p_endpoint || ' ' || p_key, hashtextextended(p_user_id::text, 0)));
-  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
-    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
-  end if;
-  return null;
 end
 $function$;
 
@@ -2245,6 +2307,11 @@ CREATE OR REPLACE FUNCTION app.claim_unfinished(p_max integer)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+  -- One that Stripe has refused to send for an hour: a person must look at it.
+  select app.alert_operators('refund_stuck', id::text, jsonb_build_object(
+    'purchase_id', purchase_id, 'payment_intent', intent_id, 'amount_cents', amount_cents))
+  from app.card_refunds where check_at <= app.clock() and checks > 6;
+
   with purchases as (
     update public.purchases set
       checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
@@ -2349,7 +2416,7 @@ AS $function$
 declare
   v_category public.raffle_categories;
   v_prize public.prizes;
-  v_gross bigint;
+  v_gross numeric;
 begin
   select * into v_category from public.raffle_categories where id = p_raffle.category_id;
   select * into strict v_prize from public.prizes where id = p_raffle.prize_id;
@@ -2361,10 +2428,11 @@ begin
     p_raffle.currency := v_category.currency;
     p_raffle.prize_per_winner_cents := v_category.prize_per_winner_cents;
   end if;
-  v_gross := p_raffle.ticket_price_cents * p_raffle.tickets_required;
+  -- Beyond what may be it is a fault, which find_faults names.
+  v_gross := least(p_raffle.ticket_price_cents::numeric * p_raffle.tickets_required, 9007199254740991);
   p_raffle.rake_cents := coalesce(
     v_gross - v_category.prize_fund_cents,
-    v_gross * coalesce(v_category.rake_bps, 0) / 10000);
+    trunc(v_gross * coalesce(v_category.rake_bps, 0) / 10000));
   p_raffle.prize_fund_cents := v_gross - p_raffle.rake_cents;
   -- Places that are paid in money take nothing from stock, but the first prize there is.
   p_raffle.prizes_taken := case when p_raffle.prize_per_winner_cents is not null then 1
@@ -2440,7 +2508,22 @@ begin
   if p_purchase.redeem then
     perform app.redeem_seats(p_purchase, v_raffle, null);
   end if;
-  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_confirmed', p_purchase.user_id, p_purchase.id);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.cost_of(p_order app.purchase_order, p_raffle public.raffles)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_order.numbers is not null and p_raffle.numbering <> 'PICK' then
+    perform app.fail_field('numbers', 'cannot be chosen in this raffle');
+  end if;
+  return app.within_spend_limits(p_order.user_id, p_raffle.currency,
+    p_order.quantity * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id));
 end
 $function$;
 
@@ -2450,55 +2533,11 @@ CREATE OR REPLACE FUNCTION app.count_taken(p_raffle_id uuid)
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select coalesce(sum(next_num - start_num - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
+  select coalesce(sum(end_num - start_num + 1 - fresh - returned), 0)::integer from app.raffle_lanes where raffle_id = p_raffle_id
 $function$;
 grant execute on function app.count_taken(p_raffle_id uuid) to anon;
 grant execute on function app.count_taken(p_raffle_id uuid) to authenticated;
 grant execute on function app.count_taken(p_raffle_id uuid) to service_role;
-
-CREATE OR REPLACE FUNCTION app.create_purchase(p_user_id uuid, p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_by_card boolean := p_payment_method = 'card';
-  v_seats app.seats[] := app.take_seats(p_raffle_id, p_quantity, v_by_card);
-  v_raffle public.raffles;
-  v_purchase public.purchases;
-begin
-  select * into strict v_raffle from public.raffles where id = p_raffle_id;
-  if p_numbers is not null and v_raffle.numbering <> 'PICK' then
-    perform app.fail_field('numbers', 'cannot be chosen in this raffle');
-  end if;
-  v_purchase.amount_cents := p_quantity * app.price_for(v_raffle, p_user_id, p_type, p_quantity, p_ticket_id);
-  perform app.check_spend_limits(p_user_id, v_raffle.currency, v_purchase.amount_cents);
-
-  insert into public.purchases (
-    user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, redeemed, ticket_id,
-    confirmed_at, expires_at, check_at)
-  values (
-    p_user_id, p_raffle_id, p_type, case when v_by_card then 'PENDING' else 'CONFIRMED' end::public.purchase_status,
-    p_quantity, v_purchase.amount_cents, v_raffle.currency, p_payment_method, p_redeem, p_redeem and not v_by_card, p_ticket_id,
-    case when not v_by_card then clock_timestamp() end,
-    case when v_by_card then app.clock() + make_interval(mins => app.setting('reservation_minutes')) end,
-    case when v_by_card then app.clock() + interval '2 minutes' end)
-  returning * into v_purchase;
-
-  if v_by_card then
-    if p_numbers is not null then
-      perform app.claim_numbers(v_raffle, v_purchase.id, p_numbers);
-    end if;
-    perform app.reserve_seats(v_purchase.id, v_seats);
-    perform app.require_active_wallet(app.account_of('USER', v_raffle.currency, p_user_id));
-    perform app.set_subject_of_key(p_user_id, 'purchase', p_key, v_purchase.id);
-    return jsonb_build_object('replayed', false, 'purchase', app.describe_purchase(v_purchase), 'attempt', 0);
-  end if;
-  return jsonb_build_object('replayed', false, 'answer',
-    app.settle_wallet_purchase(v_purchase, v_raffle, v_seats, p_numbers));
-end
-$function$;
 
 CREATE OR REPLACE FUNCTION app.create_topup(p_amount_cents bigint, p_currency text, p_method public.payment_form)
  RETURNS public.wallet_topups
@@ -2682,7 +2721,8 @@ CREATE OR REPLACE FUNCTION app.describe_tickets(p_purchase public.purchases)
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num)
+    || case when voided_at is null then '{}' else '{"voided":true}'::jsonb end order by ticket_num), '[]')
   from public.tickets where user_id = p_purchase.user_id and purchase_id = p_purchase.id
 $function$;
 
@@ -2769,7 +2809,7 @@ begin
   update public.purchases set status = p_status, failure_code = coalesce(failure_code, p_code),
     check_at = case when p_code <> 'canceled' then app.clock() end
   where id = p_purchase.id;
-  perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, p_purchase.id);
 end
 $function$;
 
@@ -2810,6 +2850,30 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.enforce_frozen_prize()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  begin
+    perform from app.raffle_lanes l join public.raffles r on r.id = l.raffle_id
+    where r.prize_id = old.id and r.state <> 'CANCELLED'
+    order by l.raffle_id, l.lane_no for update of l nowait;
+  exception when lock_not_available then
+    -- A sale is under way, or a cancellation, which needs the prize's row that is locked already.
+    perform app.fail('prize_frozen');
+  end;
+  if exists (select from app.raffle_lanes l join public.raffles r on r.id = l.raffle_id
+    where r.prize_id = old.id and r.state <> 'CANCELLED' and l.fresh <= l.end_num - l.start_num)
+  then
+    perform app.fail('prize_frozen');
+  end if;
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.enforce_frozen_terms()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2824,7 +2888,7 @@ begin
     perform app.fail('raffle_terms_frozen');
   end;
   if old.state <> 'OPEN' or new.state <> 'OPEN'
-    or exists (select from app.raffle_lanes where raffle_id = old.id and next_num > start_num)
+    or exists (select from app.raffle_lanes where raffle_id = old.id and fresh <= end_num - start_num)
   then
     perform app.fail('raffle_terms_frozen');
   end if;
@@ -2890,6 +2954,7 @@ begin
   if p_until is null or p_until not between app.clock() and app.clock() + interval '100 years' then
     perform app.fail_field('until', 'must be within the next hundred years');
   end if;
+  perform app.take_turn(v_user_id);
   update public.profiles set self_excluded_until = p_until
   where id = v_user_id and (self_excluded_until is null or self_excluded_until <= p_until);
   if not found then
@@ -3034,7 +3099,7 @@ CREATE OR REPLACE FUNCTION app.fill_if_sold_out(p_raffle_id uuid, p_seats app.se
 AS $function$
 begin
   if exists (select from app.raffle_lanes where raffle_id = p_raffle_id
-    and lane_no in (select lane_no from unnest(p_seats)) and (next_num <= end_num or returned > 0 or unpaid > 0))
+    and lane_no in (select lane_no from unnest(p_seats)) and (fresh > 0 or returned > 0 or unpaid > 0))
   then
     return false;
   end if;
@@ -3042,7 +3107,7 @@ begin
   update public.raffles set state = 'FULL'
   where id = p_raffle_id and state = 'OPEN' and not exists (
     select from app.raffle_lanes
-    where raffle_id = p_raffle_id and (next_num <= end_num or returned > 0 or unpaid > 0));
+    where raffle_id = p_raffle_id and (fresh > 0 or returned > 0 or unpaid > 0));
   return found;
 end
 $function$;
@@ -3064,6 +3129,23 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.find_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
+  end if;
+  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
+    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
+  end if;
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.find_faults(p_raffle public.raffles)
  RETURNS TABLE(path text, message text)
  LANGUAGE sql
@@ -3072,11 +3154,14 @@ CREATE OR REPLACE FUNCTION app.find_faults(p_raffle public.raffles)
 AS $function$
   select path, message from (values
     ('ticket_price_cents', 'must be more than zero', p_raffle.ticket_price_cents > 0),
-    ('ticket_price_cents', 'must be at most 100000000', p_raffle.ticket_price_cents <= 100000000),
     ('tickets_required', 'must be from 1 to 10000000', p_raffle.tickets_required between 1 and 10000000),
+    ('tickets_required', 'times the ticket price must be at most 9007199254740991',
+      p_raffle.ticket_price_cents::numeric * p_raffle.tickets_required <= 9007199254740991),
     ('min_tickets', 'must be from 1 to tickets_required', p_raffle.min_tickets between 1 and p_raffle.tickets_required),
     ('max_per_user', 'must be at least 1', p_raffle.max_per_user >= 1),
     ('winners_count', 'must be from 1 to min_tickets', p_raffle.winners_count between 1 and p_raffle.min_tickets),
+    ('opens_at', 'must be within two years',
+      p_raffle.opens_at between app.clock() - interval '2 years' and app.clock() + interval '2 years'),
     ('closes_at', 'must be in the future', p_raffle.closes_at > app.clock()),
     ('closes_at', 'must be after opens_at', p_raffle.closes_at > p_raffle.opens_at),
     ('closes_at', 'must be within two years', p_raffle.closes_at < app.clock() + interval '2 years'),
@@ -3087,12 +3172,16 @@ AS $function$
     ('boost_limit', 'goes with boost_price_cents', (p_raffle.boost_limit is null) = (p_raffle.boost_price_cents is null)),
     ('retry_price_cents', 'must be more than zero', p_raffle.retry_price_cents > 0),
     ('retry_price_cents', 'goes with retry_of', (p_raffle.retry_price_cents is null) = (p_raffle.retry_of is null)),
-    ('retry_of', 'must be another raffle', p_raffle.retry_of <> p_raffle.id),
+    ('retry_of', 'must be another raffle, published and not cancelled', p_raffle.retry_of is null or exists (
+      select from public.raffles r
+      where r.id = p_raffle.retry_of and r.id <> p_raffle.id and r.published_at is not null and r.state <> 'CANCELLED')),
     ('lottery_id', 'goes with the draw method LOTTERY', (p_raffle.lottery_id is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('lottery_draw_date', 'goes with the draw method LOTTERY',
       (p_raffle.lottery_draw_date is not null) = (p_raffle.draw_method = 'LOTTERY')),
-    ('lottery_draw_date', 'must not be before closes_at',
-      p_raffle.lottery_draw_date >= (p_raffle.closes_at at time zone 'utc')::date),
+    ('lottery_draw_date', 'must be within two years', p_raffle.lottery_draw_date <= (app.clock() + interval '2 years')::date),
+    -- Nobody buys a number that may be known already.
+    ('closes_at', 'must be before the lottery''s draw date begins, at 00:00 UTC',
+      p_raffle.closes_at < p_raffle.lottery_draw_date::timestamp at time zone 'utc'),
     ('unsold_rule', 'goes with the draw method LOTTERY', (p_raffle.unsold_rule is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('tickets_required', 'must fit the figures of the lottery',
       p_raffle.tickets_required <= (select power(10, digits) from public.lotteries where id = p_raffle.lottery_id))
@@ -3110,8 +3199,9 @@ CREATE OR REPLACE FUNCTION app.find_tier_faults(p_raffle public.raffles)
 AS $function$
 declare
   v_tiers jsonb := p_raffle.prize_tiers;
-  v_fund bigint := p_raffle.ticket_price_cents * p_raffle.min_tickets
-    - p_raffle.rake_cents * p_raffle.min_tickets / nullif(p_raffle.tickets_required, 0);
+  v_lowest numeric := least(p_raffle.ticket_price_cents, p_raffle.boost_price_cents, p_raffle.retry_price_cents);
+  v_fund numeric := greatest(0, v_lowest * p_raffle.min_tickets
+    - div(p_raffle.rake_cents::numeric * p_raffle.min_tickets, nullif(p_raffle.tickets_required, 0)));
 begin
   if jsonb_typeof(v_tiers) <> 'array' or jsonb_array_length(v_tiers) > 1000 or exists (
     select from jsonb_array_elements(v_tiers) as tier
@@ -3132,9 +3222,9 @@ begin
     return next 'pays for figures in lotteries only';
   end if;
   if (select coalesce(sum((tier ->> 'amount_cents')::bigint), 0) from jsonb_array_elements(v_tiers) as tier)
-    + coalesce(p_raffle.prize_per_winner_cents, 0) * p_raffle.winners_count > v_fund
+    + coalesce(p_raffle.prize_per_winner_cents, 0)::numeric * p_raffle.winners_count > v_fund
   then
-    return next 'must not be more than the prize fund, even if only min_tickets are sold';
+    return next 'must not be more than the prize fund, even if only min_tickets are sold, at the lowest price (ticket, boost or retry)';
   end if;
 end
 $function$;
@@ -3160,6 +3250,15 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.fold(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select lower(extensions.unaccent('extensions.unaccent', normalize(p_text, nfkc)))
+$function$;
+
 CREATE OR REPLACE FUNCTION app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
  RETURNS app.seats[]
  LANGUAGE plpgsql
@@ -3180,10 +3279,10 @@ begin
     if not v_lane.open then
       perform app.fail('raffle_not_open');
     end if;
-    v_free := v_free + v_lane.end_num - v_lane.next_num + 1 + v_lane.returned;
+    v_free := v_free + v_lane.fresh + v_lane.returned;
   end loop;
   if not found and exists (select from app.raffle_lanes where raffle_id = p_raffle_id) then
-    return app.take_seats(p_raffle_id, p_quantity, p_unpaid); -- new terms have made new lanes in the meantime
+    return (app.take_seats(p_raffle_id, p_quantity, p_unpaid)).seats; -- new terms have made new lanes in the meantime
   elsif not found and exists (select from public.raffles where id = p_raffle_id and state <> 'DRAFT') then
     perform app.fail('raffle_not_open');
   elsif not found then
@@ -3206,12 +3305,12 @@ begin
     update app.raffle_lanes set returned = returned - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
     where raffle_id = p_raffle_id and lane_no = v_gap.lane_no;
   end loop;
-  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and next_num <= end_num order by lane_no loop
+  for v_lane in select * from app.raffle_lanes where raffle_id = p_raffle_id and fresh > 0 order by lane_no loop
     exit when v_missing = 0;
-    v_take := least(v_missing, v_lane.end_num - v_lane.next_num + 1);
-    v_taken := v_taken || (v_lane.lane_no, v_lane.next_num, v_lane.next_num + v_take - 1)::app.seats;
+    v_take := least(v_missing, v_lane.fresh);
+    v_taken := v_taken || (v_lane.lane_no, v_lane.end_num - v_lane.fresh + 1, v_lane.end_num - v_lane.fresh + v_take)::app.seats;
     v_missing := v_missing - v_take;
-    update app.raffle_lanes set next_num = next_num + v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
+    update app.raffle_lanes set fresh = fresh - v_take, unpaid = unpaid + case when p_unpaid then v_take else 0 end
     where raffle_id = p_raffle_id and lane_no = v_lane.lane_no;
   end loop;
   return v_taken;
@@ -3359,17 +3458,37 @@ begin
     return false;
   end if;
   begin
-    v_seats := app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false);
+    perform app.require_player(p_purchase.user_id);
+    perform app.require_active_wallet(app.find_account('USER', p_purchase.currency, p_purchase.user_id, null));
+    v_seats := (app.take_seats(p_purchase.raffle_id, p_purchase.quantity, false)).seats;
     select * into strict v_raffle from public.raffles where id = p_purchase.raffle_id;
     perform app.price_for(v_raffle, p_purchase.user_id, p_purchase.type, p_purchase.quantity, p_purchase.ticket_id);
-  exception when sqlstate 'PT409' or sqlstate 'PT404' then
-    return false; -- sold out or closed since, or beyond what this user may have by now
+    perform app.within_spend_limits(p_purchase.user_id, p_purchase.currency, p_purchase.amount_cents);
+    if p_purchase.numbers is not null then
+      perform app.claim_numbers(v_raffle, p_purchase.id, p_purchase.numbers);
+    end if;
+  exception when sqlstate 'PT401' or sqlstate 'PT403' or sqlstate 'PT404' or sqlstate 'PT409' then
+    return false; -- sold out or closed since, or beyond what this user may have or do by now
   end;
   perform app.reserve_seats(p_purchase.id, v_seats);
   perform app.confirm_purchase(p_purchase, v_seats, false);
   return true;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.is_name(p_text text, p_longest integer)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select length(p_text) between 1 and p_longest
+    and p_text !~ '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]'
+    and p_text !~ '^[ \u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]|[ \u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]$'
+    -- Something besides what has no ink: joiners, fillers and selectors are part of words and pictures.
+    and p_text ~ '[^ \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]'
+$function$;
+grant execute on function app.is_name(p_text text, p_longest integer) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[])
  RETURNS jsonb
@@ -3391,15 +3510,42 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.keep_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb, p_answer jsonb)
- RETURNS void
+CREATE OR REPLACE FUNCTION app.keep_failed_refund(p_refund_id text, p_id uuid)
+ RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_refund app.card_refunds;
+  v_payment app.card_payments;
+  v_purchase public.purchases;
+  v_account_id bigint;
 begin
-  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, leased_until)
-  values (p_user_id, p_endpoint, p_key, sha256(convert_to(p_request::text, 'utf8')), p_answer, '-infinity');
+  update app.card_refunds r set failed_at = app.clock(), refund_id = p_refund_id, check_at = null
+  from app.card_reversals e
+  where e.id = p_refund_id and e.kind = 'REFUND' and e.status in ('failed', 'canceled') and e.intent_id = r.intent_id
+    and (r.refund_id = p_refund_id or r.refund_id is null and r.id = p_id) and r.failed_at is null
+  returning r.* into v_refund;
+  if not found then
+    return false;
+  end if;
+  select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
+  select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
+  if v_payment.taken_cents <= v_payment.amount_cents then
+    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
+    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
+  end if;
+  if v_payment.taken_cents < v_payment.amount_cents then
+    perform app.post_transaction('REFUND', array[
+      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
+      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
+    ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
+    perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
+  end if;
+  perform app.alert_operators('refund_failed', p_refund_id, jsonb_build_object(
+    'purchase_id', v_purchase.id, 'amount_cents', v_refund.amount_cents, 'currency', v_purchase.currency));
+  return true;
 end
 $function$;
 
@@ -3444,17 +3590,23 @@ CREATE OR REPLACE FUNCTION app.list_raffles(p_skip integer, p_page_size integer,
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with found as (
+  with wanted as materialized (
+    select app.fold(p_search) as text
+  ), found as (
     select r.* from public.raffles r join public.prizes p on p.id = r.prize_id
     where r.state <> 'DRAFT' and r.published_at is not null
       and (p_state is null or r.state = p_state)
       and (p_category is null or r.category_id = p_category)
-      and (p_search is null or to_tsvector('simple', r.title || ' ' || r.description || ' ' || p.title)
-        @@ websearch_to_tsquery('simple', p_search)
-        or strpos(lower(r.title || ' ' || p.title), lower(p_search)) > 0)
+      and (p_search is null or strpos(
+        app.fold(concat_ws(E'\n', coalesce(r.title, p.title), coalesce(r.description, p.description), p.title)),
+        (select text from wanted)) > 0)
   ), page as (
     select f.*, row_number() over (order by
-      case when p_sort = 'ending' then f.closes_at end,
+      case when p_sort = 'ending' then case
+        when f.state = 'OPEN' and f.closes_at > app.clock() then 1
+        when f.state = 'CANCELLED' then 4 when f.state = 'FULL' and f.closes_at > app.clock() then 2 else 3 end end,
+      case when p_sort = 'ending' and f.closes_at > app.clock() then f.closes_at end,
+      case when p_sort = 'ending' then f.closes_at end desc,
       case when p_sort = 'popular' then l.sold_lately end desc nulls last,
       f.published_at desc, f.id) as place
     from found f left join app.popular_raffles l on l.raffle_id = f.id
@@ -3512,14 +3664,25 @@ AS $function$
   select pg_advisory_xact_lock(hashtextextended('payment ' || p_intent_id, 0))
 $function$;
 
+CREATE OR REPLACE FUNCTION app.lock_purchase_key(p_purchase_id uuid, p_key text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select from app.idempotency_keys
+  where user_id = (select user_id from public.purchases where id = p_purchase_id) and endpoint = 'purchase' and key = p_key
+  for update
+$function$;
+
 CREATE OR REPLACE FUNCTION app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer)
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  insert into app.raffle_lanes (raffle_id, lane_no, start_num, next_num, end_num)
-  select p_raffle_id, lane, first, first, last
+  insert into app.raffle_lanes (raffle_id, lane_no, start_num, end_num, fresh)
+  select p_raffle_id, lane, first, last, last - first + 1
   from generate_series(1, p_lanes) as lane,
     lateral (select (lane - 1)::bigint * p_seats / p_lanes + 1 as first, lane::bigint * p_seats / p_lanes as last) as range
 $function$;
@@ -3533,12 +3696,13 @@ AS $function$
   insert into public.profiles (id, display_name, locale, country)
   select
     id,
-    nullif(btrim(left(btrim(regexp_replace(
-      coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
-      '[\u0001-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]', '', 'g')), 80)), ''),
+    case when app.is_name(name, 80) then name end,
     coalesce(substring(raw_user_meta_data ->> 'locale' from '^(?:en|es|it)(?:-[A-Z]{2})?$'), 'en'),
     substring(raw_user_meta_data ->> 'country' from '^[A-Z]{2}$')
-  from auth.users where id = p_user_id
+  from auth.users, lateral (select btrim(left(btrim(regexp_replace(
+    coalesce(raw_user_meta_data ->> 'display_name', raw_user_meta_data ->> 'full_name'),
+    '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]', '', 'g')), 80)) as name) given
+  where id = p_user_id
   on conflict (id) do nothing
 $function$;
 
@@ -3581,8 +3745,8 @@ CREATE OR REPLACE FUNCTION app.new_id()
  SET search_path TO ''
 AS $function$
 begin
-  return lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14);
+  return lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0')
+    || '7' || substr(gen_random_uuid()::text, 16);
 end
 $function$;
 
@@ -3600,20 +3764,23 @@ CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.s
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_first integer := app.first_number(p_raffle);
   v_key text;
+  v_range app.seats;
+  v_numbers integer[] := '{}';
 begin
   if p_raffle.numbering = 'RANDOM' then
     select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
-    return array(
-      select v_first + app.shuffle(v_key, p_raffle.tickets_required, seat - 1)
-      from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
   end if;
-  return array(
-    select v_first + seat - 1 from unnest(p_seats) as s, generate_series(s.start_num, s.end_num) as seat);
+  foreach v_range in array p_seats loop
+    for v_seat in v_range.start_num..v_range.end_num loop
+      v_numbers := v_numbers || v_first + case p_raffle.numbering
+        when 'RANDOM' then app.shuffle(v_key, p_raffle.tickets_required, v_seat - 1) else v_seat - 1 end;
+    end loop;
+  end loop;
+  return v_numbers;
 end
 $function$;
 
@@ -3775,6 +3942,9 @@ declare
   v_amount bigint;
   v_owes boolean := false;
 begin
+  if p_reason = 'ADJUSTMENT' and p_note is null then
+    raise exception 'app.post_transaction: an adjustment needs its note' using errcode = 'check_violation';
+  end if;
   perform app.write_entries(v_transaction_id, p_reason, p_postings, p_topup_id, p_withdrawal_id, p_purchase_id,
     p_raffle_id, p_external_id, p_note, p_reverses);
 
@@ -3901,9 +4071,7 @@ CREATE OR REPLACE FUNCTION app.purge_rate_buckets()
  SET search_path TO ''
 AS $function$
   with gone as (
-    delete from app.rate_buckets b using app.rate_limits l
-    where l.class = b.class and b.filled_at < app.clock() - make_interval(secs => 2 * l.per_seconds)
-    returning 1
+    delete from app.rate_buckets where full_at < app.clock() returning 1
   )
   select count(*) from gone
 $function$;
@@ -3935,7 +4103,7 @@ AS $function$
   select 'quarantined'::app.event_outcome
 $function$;
 
-CREATE OR REPLACE FUNCTION app.recall_purchase(p_kept jsonb)
+CREATE OR REPLACE FUNCTION app.recall_purchase(p_user_id uuid, p_key text, p_wallet jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
@@ -3944,17 +4112,15 @@ AS $function$
 declare
   v_purchase public.purchases;
 begin
-  if not p_kept ? 'purchase_id' then
-    return p_kept;
-  end if;
-  select * into strict v_purchase from public.purchases where id = (p_kept ->> 'purchase_id')::uuid;
+  select * into strict v_purchase from public.purchases where id = app.subject_of_key(p_user_id, 'purchase', p_key);
   v_purchase.status := 'CONFIRMED';
   v_purchase.redeemed := v_purchase.redeem;
   v_purchase.failure_code := null;
   return jsonb_build_object(
     'purchase', app.describe_purchase(v_purchase),
-    'tickets', case when v_purchase.redeem then app.describe_tickets(v_purchase) else '[]' end,
-    'wallet', p_kept -> 'wallet');
+    'tickets', case when v_purchase.redeem then (
+      select jsonb_agg(ticket - 'voided') from jsonb_array_elements(app.describe_tickets(v_purchase)) as ticket) else '[]' end,
+    'wallet', p_wallet);
 end
 $function$;
 
@@ -4118,6 +4284,7 @@ AS $function$
 declare
   v_user_id uuid;
 begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
   update public.purchases set attempt = attempt + p_refused::integer,
     failure_code = case status when 'PENDING' then p_code else failure_code end
   where id = p_purchase_id;
@@ -4136,10 +4303,11 @@ AS $function$
 declare
   v_purchase public.purchases;
 begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
   select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
-  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
-    update public.purchases set
-      provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean, check_at = expires_at
+  if v_purchase.status = 'PENDING' and coalesce(v_purchase.provider_txn_id, p_intent ->> 'id') = p_intent ->> 'id' then
+    update public.purchases set provider_txn_id = p_intent ->> 'id', livemode = (p_intent ->> 'livemode')::boolean,
+      check_at = expires_at, failure_code = null
     where id = p_purchase_id
     returning * into v_purchase;
   end if;
@@ -4212,7 +4380,9 @@ begin
     v_numbers := app.numbers_of(p_raffle, v_seats);
   else
     v_numbers := array(select num from app.number_claims where purchase_id = p_purchase.id);
-    if cardinality(v_numbers) = 0 and p_numbers is not null then
+    if cardinality(v_numbers) > 0 and not p_numbers <@ v_numbers then
+      perform app.fail_field('numbers', 'were chosen when this was bought, and stay');
+    elsif cardinality(v_numbers) = 0 and p_numbers is not null then
       v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
     elsif cardinality(v_numbers) = 0 then
       v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
@@ -4248,12 +4418,13 @@ begin
   where raffle_id = v_purchase.raffle_id and lane_no in (select lane_no from unnest(app.seats_of(v_purchase.id)))
   order by lane_no for share;
   select * into strict v_raffle from public.raffles where id = v_purchase.raffle_id;
-  if v_raffle.state not in ('OPEN', 'FULL') then
+  if v_raffle.state not in ('OPEN', 'FULL') or app.clock() > v_raffle.closes_at then
     perform app.fail('raffle_not_open');
   end if;
   if p_numbers is not null and (v_raffle.numbering <> 'PICK' or cardinality(p_numbers) <> v_purchase.quantity) then
     perform app.fail_field('numbers', 'must be as many as were bought, in a raffle where numbers are chosen');
   end if;
+  perform app.check_numbers(p_numbers);
   v_tickets := app.redeem_seats(v_purchase, v_raffle, p_numbers);
   v_purchase.redeemed := true;
   return jsonb_build_object('replayed', false, 'answer', app.store_answer(v_user_id, 'redeem-ticket', p_key,
@@ -4329,7 +4500,7 @@ begin
   insert into app.card_refunds (intent_id, purchase_id, amount_cents)
   values (p_purchase.provider_txn_id, p_purchase.id, p_purchase.amount_cents);
   update public.purchases set status = 'REFUNDED', failure_code = 'paid_too_late', check_at = null where id = p_purchase.id;
-  perform app.tell('purchase_refunded', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
+  perform app.tell('purchase_refunded', p_purchase.user_id, p_purchase.id);
 end
 $function$;
 
@@ -4353,8 +4524,8 @@ begin
     where id in (select id from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED' limit p_max for update)
     returning id, user_id, amount_cents
   ), told as (
-    insert into app.outbox (event, user_id, payload)
-    select 'purchase_refunded', user_id, jsonb_build_object('purchase_id', id) from refunded
+    insert into app.outbox (event, user_id, subject_id)
+    select 'purchase_refunded', user_id, id from refunded
   )
   select array_agg((a.id, r.amount_cents, r.id)::app.payout_item) into v_items
   from refunded r join public.wallet_accounts a on a.kind = 'USER' and a.user_id = r.user_id and a.currency = v_currency;
@@ -4386,6 +4557,46 @@ begin
   raise exception '% are never deleted once they are published', tg_table_name using errcode = 'insufficient_privilege';
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.refuse_payment(p_user_id uuid, p_currency text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_wallet public.wallet_accounts;
+begin
+  select * into v_wallet from public.wallet_accounts where kind = 'USER' and user_id = p_user_id and currency = p_currency;
+  if v_wallet.status = 'SUSPENDED' then
+    perform app.fail('wallet_suspended');
+  elsif not found and exists (select from public.wallet_accounts where kind = 'USER' and user_id = p_user_id) then
+    perform app.fail('currency_mismatch', jsonb_build_object('currency', p_currency));
+  end if;
+  perform app.fail('balance_insufficient', jsonb_build_object(
+    'available_cents', coalesce(v_wallet.balance_cents - v_wallet.held_cents, 0), 'currency', p_currency));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.refuse_purchase(p_purchase_id uuid, p_key text, p_code text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  perform app.lock_purchase_key(p_purchase_id, p_key);
+  perform app.enter_raffle((select raffle_id from public.purchases where id = p_purchase_id));
+  select * into strict v_purchase from public.purchases where id = p_purchase_id for update;
+  if v_purchase.status = 'PENDING' and v_purchase.provider_txn_id is null then
+    perform app.end_reservation(v_purchase, 'FAILED', p_code);
+  end if;
+  perform app.release_key(v_purchase.user_id, 'purchase', p_key);
+end
+$function$;
+grant execute on function app.refuse_purchase(p_purchase_id uuid, p_key text, p_code text) to service_role;
 
 CREATE OR REPLACE FUNCTION app.refuse_withdrawal(p_withdrawal_id uuid, p_code text)
  RETURNS void
@@ -4530,28 +4741,32 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.require_player()
+CREATE OR REPLACE FUNCTION app.require_player(p_user_id uuid)
  RETURNS uuid
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_user_id uuid := app.active_user();
-  v_now timestamptz := clock_timestamp();
-  v_profile public.profiles;
-  v_minimum_age integer := app.setting('minimum_age');
+  v_player record;
 begin
-  select * into strict v_profile from public.profiles where id = v_user_id;
-  if v_profile.self_excluded_until > v_now then
+  select p.status, p.self_excluded_until, p.birth_date, u.email_confirmed_at, s.value as minimum_age into v_player
+  from public.profiles p, auth.users u, app.settings s
+  where p.id = p_user_id and u.id = p_user_id and s.name = 'minimum_age';
+  if not found then
+    return app.require_player(app.signed_in_user()); -- makes a lost profile anew, or refuses
+  elsif v_player.status <> 'ACTIVE' then
+    perform app.fail('account_suspended');
+  elsif v_player.email_confirmed_at is null then
+    perform app.fail('email_unverified');
+  elsif v_player.self_excluded_until > clock_timestamp() then
     perform app.fail('self_excluded');
-  end if;
-  if v_minimum_age > 0 and (v_profile.birth_date is null
-    or v_profile.birth_date > (v_now at time zone 'utc')::date - make_interval(years => v_minimum_age))
+  elsif v_player.minimum_age > 0 and (v_player.birth_date is null or v_player.birth_date
+    > (clock_timestamp() at time zone 'utc')::date - make_interval(years => v_player.minimum_age))
   then
-    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
+    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_player.minimum_age));
   end if;
-  return v_user_id;
+  return p_user_id;
 end
 $function$;
 
@@ -4603,6 +4818,37 @@ begin
   if v_issues is not null then
     perform app.fail('raffle_terms_invalid', jsonb_build_object('issues', v_issues));
   end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.reserve_for_card(p_order app.purchase_order)
+ RETURNS public.purchases
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, true);
+  v_raffle public.raffles;
+  v_purchase public.purchases;
+begin
+  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
+  insert into public.purchases (
+    user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id, numbers,
+    expires_at, check_at)
+  values (
+    p_order.user_id, p_order.raffle_id, p_order.type, 'PENDING', p_order.quantity, app.cost_of(p_order, v_raffle), v_raffle.currency,
+    'card', p_order.redeem, p_order.ticket_id, p_order.numbers,
+    -- Never beyond the closing: until then all numbers are chosen.
+    least(app.clock() + make_interval(mins => app.setting('reservation_minutes')), v_raffle.closes_at),
+    app.clock() + interval '2 minutes')
+  returning * into v_purchase;
+  if p_order.numbers is not null then
+    perform app.claim_numbers(v_raffle, v_purchase.id, p_order.numbers);
+  end if;
+  perform app.reserve_seats(v_purchase.id, v_taking.seats);
+  perform app.require_active_wallet(app.account_of('USER', v_raffle.currency, p_order.user_id));
+  return v_purchase;
 end
 $function$;
 
@@ -4746,6 +4992,7 @@ CREATE OR REPLACE FUNCTION app.set_account_status(p_user_id uuid, p_status publi
 AS $function$
 begin
   perform app.require_power_over(p_user_id, 'operator');
+  perform app.take_turn(p_user_id);
   update public.profiles set status = p_status where id = p_user_id;
 end
 $function$;
@@ -4787,6 +5034,7 @@ declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
 begin
+  perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
   perform app.require_currency(p_currency);
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
@@ -4874,38 +5122,81 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.settle_wallet_purchase(p_purchase public.purchases, p_raffle public.raffles, p_seats app.seats[], p_numbers integer[])
+CREATE OR REPLACE FUNCTION app.settle_wallet_purchase(p_order app.purchase_order, p_purchase_id uuid, p_cents bigint, p_currency text, p_numbers integer[])
  RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_transaction_id bigint := nextval('app.ledger_transactions');
+  v_answer jsonb;
+begin
+  with wallet as (
+    update public.wallet_accounts set balance_cents = balance_cents - p_cents
+    where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
+      and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
+    returning id, jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents,
+      'currency', currency) as shown
+  ), purchase as (
+    insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
+      redeem, redeemed, ticket_id, confirmed_at)
+    select p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
+      'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, clock_timestamp() from wallet
+    returning app.describe_purchase(purchases) as shown
+  ), issued as (
+    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+    select p_order.raffle_id, n, p_order.user_id, p_purchase_id from wallet, unnest(p_numbers) as n
+    where p_order.redeem
+    returning id, ticket_num
+  ), entries as (
+    insert into public.wallet_ledger (
+      transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+    select v_transaction_id, side.account_id, side.user_id, side.direction, p_cents, p_currency, 'TICKET_PURCHASE',
+      p_purchase_id, p_order.raffle_id
+    from wallet, lateral (values
+      (wallet.id, p_order.user_id, 'DEBIT'::public.entry_direction),
+      (coalesce((select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency),
+        app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null, 'CREDIT')
+    ) as side (account_id, user_id, direction)
+  ), message as (
+    insert into app.outbox (event, user_id, subject_id) select 'purchase_confirmed', p_order.user_id, p_purchase_id from wallet
+  ), answer as (
+    insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
+    select p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')), wallet.shown, p_purchase_id
+    from wallet
+  )
+  select jsonb_build_object('purchase', purchase.shown, 'wallet', wallet.shown, 'tickets', coalesce((
+    select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued), '[]'))
+  into v_answer from wallet, purchase;
+  if v_answer is null then
+    perform app.refuse_payment(p_order.user_id, p_currency);
+  end if;
+  return v_answer;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.shape_account()
+ RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_account_id bigint := app.account_of('USER', p_purchase.currency, p_purchase.user_id);
-  v_tickets jsonb := '[]';
-  v_numbers integer[];
+  v_status public.wallet_status := case
+    when new.suspended_reason is null and coalesce(new.debt_cents, 0) = 0 then 'ACTIVE' else 'SUSPENDED' end;
 begin
-  perform app.fill_if_sold_out(p_raffle.id, p_seats);
-  perform app.post_transaction('TICKET_PURCHASE', array[
-    (v_account_id, -p_purchase.amount_cents),
-    (app.account_of('RAFFLE_ESCROW', p_purchase.currency, null, p_raffle.id), p_purchase.amount_cents)
-  ]::app.posting[], p_purchase_id => p_purchase.id, p_raffle_id => p_raffle.id);
-
-  if p_numbers is not null then
-    v_numbers := app.claim_numbers(p_raffle, p_purchase.id, p_numbers);
-  elsif p_purchase.redeem and p_raffle.numbering = 'PICK' then
-    v_numbers := app.claim_lucky_numbers(p_raffle, p_purchase.id, p_purchase.quantity);
-  elsif p_purchase.redeem then
-    v_numbers := app.numbers_of(p_raffle, p_seats);
+  if (new.kind in ('USER', 'RECEIVABLE')) <> (new.user_id is not null)
+    or (new.kind = 'RAFFLE_ESCROW') <> (new.raffle_id is not null)
+    -- House accounts keep no balance: it would be a row that everybody queues on.
+    or new.kind = 'USER' and num_nulls(new.balance_cents, new.held_cents, new.debt_cents) > 0
+    or new.kind <> 'USER' and num_nonnulls(new.balance_cents, new.held_cents, new.debt_cents, new.suspended_reason) > 0
+  then
+    raise exception 'an account of kind % has other columns', new.kind using errcode = 'check_violation';
   end if;
-  if p_purchase.redeem then
-    v_tickets := app.issue_tickets(p_purchase.id, p_purchase.user_id, p_raffle.id, v_numbers);
-  else
-    perform app.reserve_seats(p_purchase.id, p_seats);
-  end if;
-  perform app.tell('purchase_confirmed', p_purchase.user_id, jsonb_build_object('purchase_id', p_purchase.id));
-  return jsonb_build_object('purchase', app.describe_purchase(p_purchase), 'tickets', v_tickets,
-    'wallet', app.describe_wallet(v_account_id));
+  update public.wallet_accounts set status = v_status where id = new.id and status <> v_status;
+  return null;
 end
 $function$;
 
@@ -4975,8 +5266,8 @@ begin
     where raffle_id = p_raffle_id and status = 'PENDING'
     returning id, user_id
   )
-  insert into app.outbox (event, user_id, payload)
-  select 'purchase_failed', user_id, jsonb_build_object('purchase_id', id) from pending;
+  insert into app.outbox (event, user_id, subject_id)
+  select 'purchase_failed', user_id, id from pending;
   update public.tickets set voided_at = app.clock() where raffle_id = p_raffle_id and voided_at is null;
   delete from app.reservations where purchase_id in (select id from public.purchases where raffle_id = p_raffle_id);
 end
@@ -5026,86 +5317,119 @@ end
 $function$;
 grant execute on function app.suspend_wallet(p_user_id uuid, p_reason text) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.take_any_lane(p_raffle_id uuid, p_quantity integer, p_unpaid integer)
+ RETURNS app.raffle_lanes
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_lane app.raffle_lanes;
+begin
+  for v_attempt in 1..2 loop
+    begin
+      update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + p_unpaid
+      where raffle_id = p_raffle_id and open and fresh >= p_quantity and lane_no = (
+        select lane_no from (
+          select lane_no from app.raffle_lanes where raffle_id = p_raffle_id and open and fresh >= p_quantity
+          order by random() offset 0
+        ) enough
+        where v_attempt = 2 or pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1)
+      returning * into v_lane;
+      if found then
+        return v_lane;
+      end if;
+      raise sqlstate 'LANE0';
+    exception when sqlstate 'LANE0' then
+      null; -- as above
+    end;
+  end loop;
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.take_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
- RETURNS app.seats[]
+ RETURNS app.taking
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
   v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
-  v_lane smallint;
-  v_first integer;
+  v_lane app.raffle_lanes;
 begin
-  -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
-  select lane_no into v_lane from (
-    select lane_no from app.raffle_lanes
-    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
-    order by (lane_no + pg_backend_pid()) % 16 offset 0
-  ) enough
-  where pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no) limit 1;
-
-  for attempt in 1..2 loop
-    if v_lane is not null then
-      begin
-        update app.raffle_lanes set next_num = next_num + p_quantity, unpaid = unpaid + v_unpaid
-        where raffle_id = p_raffle_id and lane_no = v_lane and open and end_num - next_num + 1 >= p_quantity
-        returning next_num - p_quantity into v_first;
-        if found then
-          return array[(v_lane, v_first, v_first + p_quantity - 1)::app.seats];
-        end if;
-        raise sqlstate 'LANE0';
-      exception when sqlstate 'LANE0' then
-        -- An update that had to wait keeps its row locked though it changed nothing, and whoever waits for
-        -- the next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
-        v_lane := null;
-      end;
+  -- An update that had to wait keeps its row locked even if it changes nothing, and whoever waits for the
+  -- next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
+  begin
+    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
+    update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + v_unpaid
+    where raffle_id = p_raffle_id and open and fresh >= p_quantity
+      and lane_no = 1 + pg_backend_pid() % (select lanes from public.raffles where id = p_raffle_id)
+      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no)
+    returning * into v_lane;
+    if not found then
+      raise sqlstate 'LANE0';
     end if;
-    select lane_no into v_lane from app.raffle_lanes
-    where raffle_id = p_raffle_id and open and end_num - next_num + 1 >= p_quantity
-    order by random() limit 1;
-    exit when not found;
-  end loop;
-  return app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+  exception when sqlstate 'LANE0' then
+    v_lane := app.take_any_lane(p_raffle_id, p_quantity, v_unpaid);
+  end;
+  if v_lane is null then
+    return (app.gather_seats(p_raffle_id, p_quantity, p_unpaid), true)::app.taking;
+  end if;
+  return (
+    array[(v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats],
+    v_lane.fresh = 0)::app.taking;
 end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.take_token(p_class text, p_user_id uuid)
- RETURNS void
+ RETURNS uuid
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
   v_now timestamptz := clock_timestamp();
-  v_limit app.rate_limits;
-  v_tokens double precision;
-  v_rate double precision;
+  v_wait interval;
 begin
-  select * into strict v_limit from app.rate_limits where class = p_class;
-  v_rate := v_limit.burst::double precision / v_limit.per_seconds;
+  update app.rate_buckets b set full_at = greatest(b.full_at, v_now) + l.spacing
+  from app.rate_limits l where l.class = p_class and b.class = p_class and b.subject = p_user_id
+  returning b.full_at - v_now - make_interval(secs => l.per_seconds) into v_wait;
 
-  insert into app.rate_buckets as b (class, subject, tokens, filled_at)
-  values (p_class, p_user_id, v_limit.burst - 1, v_now)
-  on conflict (class, subject) do update set
-    tokens = least(v_limit.burst, b.tokens + v_rate * extract(epoch from greatest(v_now - b.filled_at, '0'))) - 1,
-    filled_at = greatest(v_now, b.filled_at)
-  returning tokens into v_tokens;
-
-  if v_tokens < 0 then
-    perform app.fail('rate_limited', jsonb_build_object('retry_after', ceil(-v_tokens / v_rate)));
+  if not found then
+    insert into app.rate_buckets (class, subject, full_at)
+    select class, p_user_id, v_now + spacing from app.rate_limits where class = p_class
+    on conflict do nothing;
+    if not found then
+      return app.take_token(p_class, p_user_id); -- somebody else has just made the bucket
+    end if;
+  elsif v_wait > '0' then
+    perform app.fail('rate_limited', jsonb_build_object('retry_after', ceil(extract(epoch from v_wait))));
   end if;
+  return p_user_id;
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_payload jsonb)
+CREATE OR REPLACE FUNCTION app.take_turn(p_user_id uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_advisory_xact_lock(uuid_hash_extended(p_user_id, 1));
+  return p_user_id;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_subject_id uuid)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  insert into app.outbox (event, user_id, payload) values (p_event, p_user_id, p_payload);
+  insert into app.outbox (event, user_id, subject_id) values (p_event, p_user_id, p_subject_id);
 end
 $function$;
 
@@ -5195,6 +5519,37 @@ AS $function$
   ) told
 $function$;
 
+CREATE OR REPLACE FUNCTION app.within_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_limit record;
+begin
+  if not exists (select from public.play_limits where user_id = p_user_id and kind = 'spend') then
+    return p_amount_cents;
+  end if;
+  for v_limit in
+    select l.period, app.limit_in_force(l) as amount_cents, (
+      select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p
+      where p.user_id = p_user_id and p.currency = p_currency and p.status in ('PENDING', 'CONFIRMED')
+        and p.created_at > app.clock() - app.length_of(l.period)) as used_cents
+    from public.play_limits l
+    where l.user_id = p_user_id and l.kind = 'spend' and l.currency = p_currency
+    order by l.period
+  loop
+    if v_limit.used_cents + p_amount_cents > v_limit.amount_cents then
+      perform app.fail('spend_limit_reached', jsonb_build_object(
+        'period', v_limit.period, 'currency', p_currency, 'limit_cents', v_limit.amount_cents,
+        'remaining_cents', greatest(v_limit.amount_cents - v_limit.used_cents, 0)));
+    end if;
+  end loop;
+  return p_amount_cents;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.write_entries(p_transaction_id bigint, p_reason public.ledger_reason, p_postings app.posting[], p_topup_id uuid, p_withdrawal_id uuid, p_purchase_id uuid, p_raffle_id uuid, p_external_id text, p_note text, p_reverses bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -5211,11 +5566,12 @@ begin
   with entries as (
     insert into public.wallet_ledger (
       transaction_id, account_id, user_id, direction, amount_cents, currency, reason,
-      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id)
+      topup_id, withdrawal_id, purchase_id, raffle_id, external_id, note, reverses_id, status)
     select p_transaction_id, a.id, case when a.kind = 'USER' then a.user_id end,
       case when p.amount_cents > 0 then 'CREDIT' else 'DEBIT' end::public.entry_direction,
       abs(p.amount_cents), a.currency, p_reason,
-      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality]
+      p_topup_id, p_withdrawal_id, p_purchase_id, p_raffle_id, p_external_id, p_note, p_reverses[p.ordinality],
+      case when p_reverses is null then 'POSTED' else 'REVERSAL' end::public.entry_status
     from unnest(p_postings) with ordinality as p
     -- Looked up one by one: there are two or three, of millions.
     cross join lateral (select * from public.wallet_accounts where id = p.account_id limit 1) a
@@ -5266,12 +5622,14 @@ grant execute on function public.begin_admin_claim() to authenticated;
 
 CREATE OR REPLACE FUNCTION public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-  select app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
+begin -- not in SQL, which Postgres would plan anew for each call
+  return app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
     jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
-      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id))
+      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id));
+end
 $function$;
 grant execute on function public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint) to authenticated;
 
@@ -5559,6 +5917,13 @@ AS $function$
     jsonb_build_object('purchase_id', purchase_id, 'numbers', numbers))
 $function$;
 grant execute on function public.redeem_ticket(idempotency_key text, purchase_id uuid, numbers integer[]) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.refuse_purchase(purchase_id uuid, idempotency_key text, code text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.refuse_purchase(purchase_id, idempotency_key, code) $function$;
+grant execute on function public.refuse_purchase(purchase_id uuid, idempotency_key text, code text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.refuse_withdrawal(withdrawal_id uuid, code text)
  RETURNS void

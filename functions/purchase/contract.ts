@@ -40,6 +40,7 @@ export const contract = defineContract("purchase", {
     }),
     errors: [
       "balance_insufficient",
+      "card_declined",
       "account_suspended",
       "email_unverified",
       "wallet_suspended",

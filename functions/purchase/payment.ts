@@ -27,9 +27,19 @@ export async function requestPayment(
     });
     if (answer) return { replayed: false, answer };
   } catch (error) {
-    const { code, refused, failure } = explainFailure(error);
+    const { code, refused, isFinal, failure } = explainFailure(error);
+    if (isFinal) {
+      await system("refuse_purchase", { purchase_id, idempotency_key, code });
+      throw unpayable(error);
+    }
     await system("record_purchase_failure", { purchase_id, idempotency_key, code, refused });
     throw failure;
   }
   throw new ApiError("try_again");
+}
+
+/** The amount is the raffle's: all that the buyer can change is how to pay. */
+function unpayable(cause: unknown): ApiError {
+  const issue = { path: "payment_method", message: "this amount cannot be paid by card" };
+  return new ApiError("request_invalid", { issues: [issue] }, { cause });
 }

@@ -53,6 +53,7 @@ export const contract = defineContract("raffles", {
     path: "/",
     summary: "Published raffles: filtered, searched, sorted",
     caller: "anyone",
+    cached: true,
     query: page.extend({
       state: state.optional(),
       category: z.uuid().optional(),
@@ -66,6 +67,7 @@ export const contract = defineContract("raffles", {
     path: "/:id",
     summary: "One published raffle, with its terms",
     caller: "anyone",
+    cached: true,
     params: z.strictObject({ id: z.uuid() }),
     response: raffle.extend({ terms, cancel_reason: z.string().nullable() }),
     errors: ["raffle_not_found"],

@@ -119,6 +119,25 @@ describe("a payment that comes too late", () => {
     expect(await ticketsOf(db, raffle_id)).toHaveLength(1);
   });
 
+  test("for chosen numbers buys these, or is sent back", async () => {
+    for (const redeem of [true, false]) {
+      const raffle_id = await raffle(db, { numbering: "PICK" });
+      const order = { raffle_id, payment_method: "card" as const, redeem };
+      const free = await buy(db, ana, { ...order, numbers: [7, 42] });
+      const taken = await buy(db, ana, { ...order, numbers: [8, 43] });
+      await the.runOut(db, [free.purchase.id, taken.purchase.id]);
+      await expire();
+      await buy(db, people[0], { raffle_id, numbers: [43] });
+      for (const { purchase } of [free, taken]) {
+        expect(await apply(db.sql, the.paymentOf(purchase))).toBe("applied");
+      }
+      expect(await statusOf(taken.purchase.id)).toBe("REFUNDED");
+      expect(await refundsOf(taken.purchase.id)).toEqual([{ amount_cents: 1000 }]);
+      if (!redeem) await the.redeem(db, ana, free.purchase.id);
+      expect(await ticketsOf(db, raffle_id)).toEqual([7, 42, 43]);
+    }
+  });
+
   test("for a ticket that has been retried since is sent back", async () => {
     const before = await raffle(db, { tickets_required: 1 });
     const { tickets: [{ id: ticket_id }] } = await buy(db, ana, { raffle_id: before });
@@ -134,6 +153,91 @@ describe("a payment that comes too late", () => {
     expect(await apply(db.sql, the.paymentOf(purchase))).toBe("applied");
     expect(await statusOf(purchase.id)).toBe("REFUNDED");
     expect(await refundsOf(purchase.id)).toHaveLength(1);
+  });
+});
+
+describe("a payment that comes too late, from somebody who could not buy now,", () => {
+  test.each([
+    [
+      "self-excluded",
+      "update public.profiles set self_excluded_until = now() + '1 day' where id = $1",
+    ],
+    ["suspended", "update public.profiles set status = 'SUSPENDED' where id = $1"],
+    [
+      "under age",
+      "update public.profiles set birth_date = now() - interval '17 years' where id = $1",
+    ],
+    ["of unknown age", "update public.profiles set birth_date = null where id = $1"],
+    [
+      "whose wallet is suspended",
+      "update public.wallet_accounts set suspended_reason = 'test' where user_id = $1",
+    ],
+    [
+      "beyond their spend limit",
+      `insert into public.play_limits (user_id, kind, period, currency, amount_cents)
+        values ($1, 'spend', 'day', 'EUR', 999)`,
+    ],
+  ])("%s, is sent back; one in time is honoured", async (_, change) => {
+    const [carl] = await crowd(db, 1, 10_000);
+    const raffle_id = await raffle(db);
+    const order = { raffle_id, payment_method: "card" as const };
+    const [late, failed] = [
+      (await buy(db, carl, order)).purchase,
+      (await buy(db, carl, order)).purchase,
+    ];
+    await the.runOut(db, [late.id]);
+    await expire();
+    expect(await apply(db.sql, the.paymentOf(failed, "canceled"))).toBe("applied");
+    const { purchase } = await buy(db, carl, order);
+    await db.sql.unsafe(change, [carl]);
+    expect(await apply(db.sql, the.paymentOf(purchase))).toBe("applied");
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+    expect(await statusOf(failed.id)).toBe("FAILED");
+    const [{ provider_txn_id }] = await db
+      .sql`select provider_txn_id from public.purchases where id = ${failed.id}`;
+    for (const [one, id] of [[late, undefined], [failed, provider_txn_id]]) {
+      const payment = the.paymentOf(one);
+      if (id) payment.id = id;
+      expect(await apply(db.sql, payment)).toBe("applied");
+      const [row] = await db
+        .sql`select status, failure_code from public.purchases where id = ${one.id}`;
+      expect(row).toEqual({ status: "REFUNDED", failure_code: "paid_too_late" });
+      expect(await refundsOf(one.id)).toHaveLength(1);
+    }
+    expect(await ticketsOf(db, raffle_id)).toHaveLength(1);
+  });
+});
+
+describe("a payment that comes too late and its user's own purchase, at once,", () => {
+  const lateIn = async (terms: Record<string, unknown>) => {
+    const [carl] = await crowd(db, 1, 10_000);
+    const raffle_id = await raffle(db, { lanes: 2, ...terms });
+    const { purchase } = await buy(db, carl, { raffle_id, payment_method: "card" });
+    await the.runOut(db, [purchase.id]);
+    await expire();
+    const pay = (sql: postgres.ISql) => apply(sql, the.paymentOf(purchase));
+    const buyOne = (sql: postgres.ISql) => the.buyWithin(sql, carl, { raffle_id });
+    return { carl, raffle_id, purchase, pay, buyOne };
+  };
+
+  test("are one ticket where one is allowed, whichever comes first", async () => {
+    const first = await lateIn({ max_per_user: 1 });
+    expect(await race(db, first.pay, first.buyOne))
+      .toEqual({ first: "fulfilled", second: "ticket_limit_reached", waited: true });
+    const second = await lateIn({ max_per_user: 1 });
+    expect(await race(db, second.buyOne, second.pay))
+      .toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await statusOf(second.purchase.id)).toBe("REFUNDED");
+    expect(await ticketsOf(db, second.raffle_id)).toHaveLength(1);
+  });
+
+  test("do not go beyond a spend limit together", async () => {
+    const { carl, raffle_id, pay, buyOne } = await lateIn({});
+    await db.sql`insert into public.play_limits (user_id, kind, period, currency, amount_cents)
+      values (${carl}, 'spend', 'day', 'EUR', 500)`;
+    expect(await race(db, pay, buyOne))
+      .toEqual({ first: "fulfilled", second: "spend_limit_reached", waited: true });
+    expect(await ticketsOf(db, raffle_id)).toHaveLength(1);
   });
 });
 

@@ -90,3 +90,47 @@ describe("a new price before the first sale", () => {
     }
   });
 });
+
+describe("another prize before the first sale", () => {
+  const swap = async (sql: postgres.ISql, raffleId: string) => {
+    await the.actWithin(sql, operator);
+    await sql`update public.prizes set title = 'A tricycle'
+      where id = (select prize_id from public.raffles where id = ${raffleId})`;
+  };
+  const titleOf = async (raffleId: string) =>
+    (await db.sql`select p.title from public.prizes p join public.raffles r on r.prize_id = p.id
+      where r.id = ${raffleId}`)[0].title;
+
+  test("is what a buyer plays for who waited for it", async () => {
+    const raffle_id = await raffle(db);
+    const outcome = await race(
+      db,
+      (sql) => swap(sql, raffle_id),
+      (sql) => the.buyWithin(sql, ana, { raffle_id }),
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await titleOf(raffle_id)).toBe("A tricycle");
+  });
+
+  test("is refused once the first sale is under way", async () => {
+    const raffle_id = await raffle(db);
+    const outcome = await race(
+      db,
+      (sql) => the.buyWithin(sql, ana, { raffle_id }),
+      (sql) => swap(sql, raffle_id),
+    );
+    expect(outcome).toMatchObject({ first: "fulfilled", second: "prize_frozen" });
+    expect(await titleOf(raffle_id)).toBe("A bicycle");
+  });
+
+  test("and a cancellation, which gives the prize back, do not wait for each other crosswise", async () => {
+    const raffle_id = await raffle(db);
+    const outcomes = await the.withPause(db, "app.raffle_lanes", "update", 100, async () => {
+      const cancelling = the.outcomeOf(the.cancel(db, raffle_id));
+      await the.sleep(40);
+      const change = db.sql.begin((sql) => swap(sql, raffle_id));
+      return Promise.all([cancelling, the.outcomeOf(change)]);
+    });
+    expect(outcomes.map(({ code }) => code)).toEqual(["none", "prize_frozen"]);
+  });
+});

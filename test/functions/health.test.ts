@@ -101,6 +101,13 @@ describe("OpenAPI", () => {
     const patch = body.paths["/account"].patch;
     expect(patch.requestBody.content["application/json"].schema.additionalProperties).toBe(false);
     expect(patch.responses["409"].description).toContain("birth_date_locked");
+    for (const path of ["/raffles", "/raffles/{id}"]) {
+      expect(body.paths[path].get.responses["304"]).toBeDefined();
+    }
+    const buying = body.paths["/purchase"].post.responses;
+    for (const [status, code] of [["402", "card_declined"], ["404", "ticket_not_found"]]) {
+      expect(buying[status].description).toContain(code);
+    }
     expect(JSON.stringify(body)).not.toContain('"$schema"');
   });
 

@@ -259,6 +259,65 @@ describe("by card", () => {
       .toHaveLength(1);
   });
 
+  test("what cannot be sent back is in the buyer's wallet, and the buyer is told", async () => {
+    const ben = await player(500);
+    const { ana, id } = await late({ tickets_required: 1 }, (raffle_id) => buy(ben, { raffle_id }));
+    await runScheduled(stack, "/reconcile/sweep");
+    const [{ refund_id }] = await stack
+      .sql`select refund_id from app.card_refunds where purchase_id = ${id}`;
+    await control(stack, `POST /refunds/${refund_id}/fail`);
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(500);
+    expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(0);
+    const told = await stack
+      .sql`select from app.outbox where user_id = ${ana.id} and event = 'refund_to_wallet'`;
+    expect(told).toHaveLength(1);
+  });
+
+  const statusesOf = (person: Person) =>
+    stack.sql`select status, failure_code from public.purchases where user_id = ${person.id}`;
+  const takenOf = async (raffle_id: string) =>
+    (await stack.sql`select app.count_taken(${raffle_id}) as taken`)[0].taken;
+
+  test.each([
+    ["an amount below what Stripe takes", { ticket_price_cents: 10 }, null],
+    ["whatever Stripe refuses for good", {}, { kind: "error", status: 400, times: 3 }],
+  ])("%s frees the seats at once, and says what to change", async (_, terms, fault) => {
+    const ana = await player(1000);
+    const raffle_id = await raffle(stack, { tickets_required: 1, ...terms });
+    const path = { method: "POST", path: "/v1/payment_intents" };
+    if (fault) await control(stack, "POST /faults", { ...fault, ...path });
+    const key = crypto.randomUUID();
+    const { status, body } = await byCard(ana, raffle_id, {}, key);
+    expect([status, body.error.code, body.error.details.issues]).toEqual([422, "request_invalid", [
+      { path: "payment_method", message: "this amount cannot be paid by card" },
+    ]]);
+    expect(await statusesOf(ana)).toMatchObject([{ status: "FAILED" }]);
+    expect(await takenOf(raffle_id)).toBe(0);
+    expect((await buy(ana, { raffle_id })).status).toBe(201);
+  });
+
+  test("a card that is declined when the payment is made keeps its seats", async () => {
+    const ana = await player();
+    const raffle_id = await raffle(stack);
+    const decline = { type: "card_error", code: "card_declined", decline_code: "lost_card" };
+    await control(stack, "POST /faults", {
+      kind: "error",
+      status: 402,
+      error: decline,
+      method: "POST",
+      path: "/v1/payment_intents",
+    });
+    const key = crypto.randomUUID();
+    const { status, body } = await byCard(ana, raffle_id, {}, key);
+    expect([status, body.error.code]).toEqual([402, "card_declined"]);
+    expect(await statusesOf(ana)).toEqual([{ status: "PENDING", failure_code: "lost_card" }]);
+    expect(await takenOf(raffle_id)).toBe(1);
+    const again = await byCard(ana, raffle_id, {}, key);
+    expect([again.status, again.body.purchase.failure_code]).toEqual([201, null]);
+    expect(await statusesOf(ana)).toEqual([{ status: "PENDING", failure_code: null }]);
+  });
+
   test.each([
     ["is down", { kind: "error", status: 500, when: "after", times: 3 }],
     ["hangs up", { kind: "disconnect", times: 3 }],
@@ -347,6 +406,9 @@ describe("by card", () => {
     const plan = await staff.rpc("cancel_raffle", { raffle_id, reason: "Rain" });
     expect(plan.data).toMatchObject({ dry_run: true, people: 1, tickets: 1, amount_cents: 500 });
     await staff.rpc("cancel_raffle", { raffle_id, reason: "Rain", dry_run: false });
+    expect((await read(ana, body.purchase.id)).tickets).toEqual([
+      { id: expect.any(Number), ticket_num: 1, voided: true },
+    ]);
     expect((await walletOf(stack, ana.id)).balance).toBe(500);
 
     const refund = () =>
@@ -388,6 +450,74 @@ describe("the storefront", () => {
     for (const query of ["limit=101", "skip=-1", "state=DRAFT", "sort=random", "category=1"]) {
       expect((await call(stack, "GET", `/raffles?${query}`)).status).toBe(422);
     }
+  });
+
+  test("is searched for a part of the text, as it is written, without case and accents", async () => {
+    const mark = crypto.randomUUID().slice(0, 8);
+    const titles = {
+      plain: `Otter or beaver - 100% of "it" ${mark}`,
+      percent: `Half_price \\ no discount ${mark}`,
+      accents: `Ñandú y CAFÉ Straße ${mark}`.normalize("NFC"),
+      apart: `Jalapeño Décor ${mark}`.normalize("NFD"),
+    };
+    const ids: Record<string, string> = {};
+    for (const [name, title] of Object.entries(titles)) {
+      ids[name] = await raffle(stack, { title, description: `About ${name}s, ${mark}` });
+    }
+    const found = async (search: string) => {
+      const query = new URLSearchParams({ search, limit: "100" });
+      const { items } = (await call(stack, "GET", `/raffles?${query}`)).body;
+      return Object.keys(ids).filter((name) =>
+        items.some((item: { id: string }) => item.id === ids[name])
+      );
+    };
+    const all = Object.keys(titles);
+    expect(await found(mark)).toEqual(all);
+    expect(await found("ver - 100% of")).toEqual(["plain"]);
+    expect(await found('"it"')).toEqual(["plain"]);
+    expect(await found("100% of")).toEqual(["plain"]);
+    expect(await found("half_PRICE \\")).toEqual(["percent"]);
+    for (
+      const nothing of [
+        "otter jalap",
+        "nandu or otter",
+        "otter -beaver",
+        "100%it",
+        "o_ter",
+        '"otter',
+      ]
+    ) {
+      expect([nothing, await found(nothing)]).toEqual([nothing, []]);
+    }
+    for (const form of ["NFC", "NFD"]) {
+      expect(await found("ñANDÚ Y café".normalize(form))).toEqual(["accents"]);
+      expect(await found("jalapeño décor".normalize(form))).toEqual(["apart"]);
+    }
+    expect(await found("nandu y cafe strasse")).toEqual(["accents"]);
+    expect(await found("JALAPENO")).toEqual(["apart"]);
+    expect(await found(`about accentss, ${mark}`)).toEqual(["accents"]);
+  });
+
+  test("sorted by ending shows first what can still be bought", async () => {
+    const word = `ending${Date.now()}`;
+    const at = (hours: number) => new Date(Date.now() + hours * 3_600_000);
+    const named = (name: string, hours: number, terms = {}) =>
+      raffle(stack, { title: `${word} ${name}`, closes_at: at(hours), ...terms });
+    const operator = clientFor(stack, (await signUp(stack, { roles: ["operator"] })).token);
+    const cancelled = await named("cancelled", 1);
+    await operator.rpc("cancel_raffle", { raffle_id: cancelled, reason: "Rain", dry_run: false });
+    const full = await named("full", 2, { tickets_required: 1 });
+    await buy(await player(500), { raffle_id: full });
+    const over = await raffle(stack, {
+      title: `${word} over`,
+      closes_at: new Date(Date.now() + 300),
+    });
+    const later = await named("later", 4);
+    const soon = await named("soon", 3);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    const { body } = await call(stack, "GET", `/raffles?search=${word}&sort=ending`);
+    expect(body.items.map(({ id }: { id: string }) => id))
+      .toEqual([soon, later, full, over, cancelled]);
   });
 
   test("one by id, with its terms; whoever has it already is told so", async () => {

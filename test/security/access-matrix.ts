@@ -354,6 +354,7 @@ export const functions: Record<string, string> = {
   "public.finish_purchase_check(uuid)": "service_role",
   "public.record_card_refund(uuid, text)": "service_role",
   "public.record_purchase_failure(uuid, text, text, boolean)": "service_role",
+  "public.refuse_purchase(uuid, text, text)": "service_role",
   "public.record_purchase_payment(uuid, text, jsonb)": "service_role",
   "public.answer_withdrawal(uuid, text)": "service_role",
   "public.apply_stripe_object(jsonb, text)": "service_role",
@@ -414,6 +415,7 @@ export const functions: Record<string, string> = {
   "app.finish_purchase_check(uuid)": "service_role",
   "app.record_card_refund(uuid, text)": "service_role",
   "app.record_purchase_failure(uuid, text, text, boolean)": "service_role",
+  "app.refuse_purchase(uuid, text, text)": "service_role",
   "app.record_purchase_payment(uuid, text, jsonb)": "service_role",
   "app.answer_withdrawal(uuid, text)": "service_role",
   "app.apply_stripe_object(jsonb, text, text)": "service_role",
@@ -434,5 +436,6 @@ export const functions: Record<string, string> = {
   "app.check_request()": "anon authenticated service_role",
   "app.fail(text, jsonb)": "anon authenticated service_role",
   "app.are_web_addresses(text[])": "authenticated",
+  "app.is_name(text, integer)": "authenticated",
   "app.has_role(staff_role)": "authenticated",
 };

@@ -180,6 +180,137 @@ describe("a refund to the card", () => {
   });
 });
 
+describe("a refund that the bank does not take", () => {
+  /** Money that came too late, and the events of the refund that fails, which may come in any order. */
+  async function lateMoney(userId: string) {
+    const raffle_id = await raffle(db, { tickets_required: 1 });
+    const { purchase } = await buy(db, userId, { raffle_id, payment_method: "card" });
+    await the.runOut(db, [purchase.id]);
+    await db.sql`select app.expire_purchases()`;
+    await buy(db, ben, { raffle_id });
+    const payment = the.paymentOf(purchase);
+    expect(await apply(db.sql, payment)).toBe("applied");
+    return refundOf(purchase, payment.id);
+  }
+
+  async function refundOf(purchase: { id: string; amount_cents: number }, intentId: string) {
+    const [{ id }] = await db
+      .sql`select id from app.card_refunds where purchase_id = ${purchase.id}`;
+    const charge = stripe.charge(purchase, intentId, { amount_refunded: purchase.amount_cents });
+    const refund = stripe.refund(charge, purchase.amount_cents, { metadata: { refund_id: id } });
+    const told = (type: string, status: string) => () =>
+      receive(db.sql, stripe.event(type, { ...refund, status }));
+    const events = [
+      told("refund.created", "pending"),
+      () => receive(db.sql, stripe.event("charge.refunded", charge)),
+      told("refund.updated", "failed"),
+      told("refund.failed", "failed"),
+      () => db.sql`select app.record_card_refund(${id}, ${refund.id})`,
+    ];
+    return { purchase, charge, refund, events };
+  }
+
+  const due = () => houseBalance(db, "REFUNDS_DUE");
+  const toldOf = async (userId: string) =>
+    (await db.sql`select from app.outbox
+      where user_id = ${userId} and event = 'refund_to_wallet'`).length;
+  const alertsOf = (refundId: string) =>
+    db.sql`select kind from public.operator_alerts where subject = ${refundId}`;
+  const orders = <T>(list: T[]): T[][] =>
+    list.length < 2
+      ? [list]
+      : list.flatMap((one, at) =>
+        orders(list.filter((_, other) => other !== at)).map((rest) => [one, ...rest])
+      );
+
+  test("is in the buyer's wallet, once, in whatever order and however often it is told", async () => {
+    const before = await due();
+    await fund(db, ben, 10_000);
+    for (const [turn, order] of orders([0, 1, 2, 3]).entries()) {
+      order.splice(turn % 5, 0, 4); // our own record of it, before, between or after
+      const carl = (await player(db)).id;
+      const { refund, events } = await lateMoney(carl);
+      for (const at of [...order, ...order]) await events[at]();
+      expect([order, (await walletOf(db, carl)).balance, await due(), await toldOf(carl)])
+        .toEqual([order, 500, before, 1]);
+      expect(await alertsOf(refund.id)).toEqual([{ kind: "refund_failed" }]);
+    }
+  });
+
+  test("is there once when it is told at once", async () => {
+    const carl = (await player(db)).id;
+    const { events: [, , updated, failed] } = await lateMoney(carl);
+    await Promise.all([updated, failed, updated, failed, updated].map((tell) => tell()));
+    expect((await walletOf(db, carl)).balance).toBe(500);
+  });
+
+  test("of a cancelled raffle is there again, and the card is not tried a second time", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase, payment } = await paidByCard(raffle_id, ana);
+    await the.cancel(db, raffle_id);
+    await toCard(ana, purchase.id);
+    expect((await walletOf(db, ana)).balance).toBe(10_000);
+    for (const tell of (await refundOf(purchase, payment.id)).events) await tell();
+    expect((await walletOf(db, ana)).balance).toBe(10_500);
+    expect(await codeOf(toCard(ana, purchase.id))).toBe("refund_not_available");
+  });
+
+  test("that the buyer's bank disputes afterwards is taken from the wallet", async () => {
+    const before = await due();
+    const carl = (await player(db)).id;
+    const { charge, events } = await lateMoney(carl);
+    for (const tell of events) await tell();
+    const disputed = stripe.dispute(charge, 500);
+    await receive(db.sql, stripe.event("charge.dispute.created", disputed));
+    expect([(await walletOf(db, carl)).balance, await due()]).toEqual([0, before]);
+    await receive(
+      db.sql,
+      stripe.event("charge.dispute.closed", { ...disputed, status: "won" }),
+    );
+    expect((await walletOf(db, carl)).balance).toBe(500);
+  });
+
+  test("while it is disputed comes once the dispute is won", async () => {
+    const before = await due();
+    const carl = (await player(db)).id;
+    const { charge, events } = await lateMoney(carl);
+    const disputed = stripe.dispute(charge, 500);
+    await receive(db.sql, stripe.event("charge.dispute.created", disputed));
+    for (const tell of events) await tell();
+    expect([(await walletOf(db, carl)).balance, await due()]).toEqual([0, before]);
+    await receive(
+      db.sql,
+      stripe.event("charge.dispute.closed", { ...disputed, status: "won" }),
+    );
+    expect([(await walletOf(db, carl)).balance, await due()]).toEqual([500, before]);
+  });
+
+  test("and money that no refund under way explains would be noticed", async () => {
+    const { purchase } = await lateMoney((await player(db)).id);
+    await db.sql.begin(async (sql) => {
+      await sql`update app.card_refunds set failed_at = now() where purchase_id = ${purchase.id}`;
+      const [found] = await sql`select rule from app.check_invariants()`;
+      expect(found?.rule).toBe("card money that goes back has a refund under way");
+      throw new Error("undone");
+    }).catch((error) => expect(error.message).toBe("undone"));
+  });
+
+  test("nor sent, for hours, is told to the operators", async () => {
+    const { purchase } = await lateMoney((await player(db)).id);
+    const again = async () => {
+      await db.sql`update app.card_refunds set check_at = now() where purchase_id = ${purchase.id}`;
+      await db.sql`select app.claim_unfinished(1000)`;
+    };
+    const alerts = () =>
+      db.sql`select from public.operator_alerts
+        where kind = 'refund_stuck' and details ->> 'purchase_id' = ${purchase.id}`;
+    for (let time = 0; time < 6; time++) await again();
+    expect(await alerts()).toHaveLength(0);
+    for (let time = 0; time < 3; time++) await again();
+    expect(await alerts()).toHaveLength(1);
+  });
+});
+
 describe("the refund of a large raffle", () => {
   /** So many tickets sold, ten in each purchase, written as buying would leave it. */
   async function largeRaffle(tickets: number) {
@@ -201,7 +332,7 @@ describe("the refund of a large raffle", () => {
           (app.account_of('USER', 'EUR', user_id), -1000),
           (app.account_of('RAFFLE_ESCROW', 'EUR', null, ${raffle_id}), 1000)]::app.posting[],
           p_purchase_id => id, p_raffle_id => ${raffle_id}) from seats`;
-      await sql`update app.raffle_lanes set next_num = end_num + 1 where raffle_id = ${raffle_id}`;
+      await sql`update app.raffle_lanes set fresh = 0 where raffle_id = ${raffle_id}`;
       await sql`update public.raffles set state = 'FULL' where id = ${raffle_id}`;
     });
     expect(await violations(db)).toEqual([]);

@@ -99,6 +99,9 @@ describe("publishing", () => {
     ["closes_at", { closes_at: days(-1) }],
     ["closes_at", { opens_at: days(3), closes_at: days(2) }],
     ["closes_at", { closes_at: days(800) }],
+    ["tickets_required", { ticket_price_cents: 100_000_000_000, tickets_required: 10_000_000 }],
+    ["tickets_required", { ticket_price_cents: 100_000_000_000, tickets_required: 2_147_483_647 }],
+    ["winners_count", { ticket_price_cents: 100_000_000_000, winners_count: 2_147_483_647 }],
     ["lanes", { lanes: 0 }],
     ["lanes", { lanes: 101 }],
     ["boost_limit", { boost_price_cents: 100 }],
@@ -118,6 +121,12 @@ describe("publishing", () => {
       prize_tiers: [{ place: 1, amount_cents: 1 }, { place: 1, amount_cents: 1 }],
     }],
     ["prize_tiers", { min_tickets: 100, prize_tiers: [{ place: 1, amount_cents: 50_001 }] }],
+    ["prize_tiers", {
+      min_tickets: 100,
+      prize_tiers: [{ place: 1, amount_cents: 101 }],
+      boost_price_cents: 1,
+      boost_limit: 1,
+    }],
     ["prize_tiers", { prize_tiers: [{ figures: 3, amount_cents: 10 }] }],
   ])("names %s when the terms are %j", async (path, terms) => {
     expect(await faultsOf(terms)).toContain(path);
@@ -128,6 +137,83 @@ describe("publishing", () => {
       .toEqual(["lanes", "max_per_user", "min_tickets", "winners_count"]);
     expect(await faultsOf({ min_tickets: 100, prize_tiers: [{ place: 1, amount_cents: 50_000 }] }))
       .toEqual([]);
+  });
+
+  test("a boost or retry that costs less is what the prize money is reckoned with", async () => {
+    const retry_of = await raffle(db);
+    const tier = (amount_cents: number) => ({ prize_tiers: [{ place: 1, amount_cents }] });
+    const boosted = { min_tickets: 100, boost_price_cents: 200, boost_limit: 1 };
+    const retried = { ...boosted, retry_of, retry_price_cents: 100 };
+    expect(await faultsOf({ ...boosted, ...tier(20_000) })).toEqual([]);
+    expect(await faultsOf({ ...boosted, ...tier(20_001) })).toEqual(["prize_tiers"]);
+    expect(await faultsOf({ ...retried, ...tier(10_000) })).toEqual([]);
+    expect(await faultsOf({ ...retried, ...tier(10_001) })).toEqual(["prize_tiers"]);
+    // Without prize money nothing has to be there, however cheap a boost is.
+    const [category] = await db
+      .sql`insert into public.raffle_categories (name, ticket_price_cents, rake_bps)
+      values ('A large rake', 500, 9000) returning id`;
+    const cheap = { category_id: category.id, boost_price_cents: 1, boost_limit: 1 };
+    expect(await faultsOf(cheap)).toEqual([]);
+  });
+
+  test.each([
+    ["opens_at", "opens_at = '-infinity'"],
+    ["opens_at", "opens_at = 'infinity'"],
+    ["opens_at", "opens_at = '0044-03-15 BC'"],
+    ["closes_at", "closes_at = '-infinity'"],
+    ["closes_at", "closes_at = 'infinity'"],
+    [
+      "lottery_draw_date",
+      "draw_method = 'LOTTERY', unsold_rule = 'HOUSE', lottery_draw_date = 'infinity'",
+    ],
+  ])("names %s when %s: a moment is one that comes", async (path, change) => {
+    const id = await draft(db);
+    await db.sql.unsafe(`update public.raffles set ${change} where id = '${id}'`);
+    await expect(publish(id)).rejects.toMatchObject({
+      message: "raffle_terms_invalid",
+      detail: expect.stringContaining(`"${path}"`),
+    });
+  });
+
+  test("names retry_of unless that is a published raffle, and stays one", async () => {
+    const retry = (retry_of: string) => faultsOf({ retry_of, retry_price_cents: 100 });
+    const before = await raffle(db);
+    expect(await retry(before)).toEqual([]);
+    expect(await retry(await draft(db))).toEqual(["retry_of"]);
+    await actAs(db, operator, (sql) => sql`select public.cancel_raffle(${before}, 'Rain', false)`);
+    expect(await retry(before)).toEqual(["retry_of"]);
+    const dropped = await draft(db);
+    await actAs(db, operator, (sql) => sql`select public.cancel_raffle(${dropped}, 'Rain', false)`);
+    expect(await retry(dropped)).toEqual(["retry_of"]);
+  });
+
+  test.each([
+    "insert into public.prizes (title, value_cents) values ('Dear', $1)",
+    "insert into public.raffle_categories (name, ticket_price_cents) values ('Dear', $1)",
+    ...["ticket_price_cents", "boost_price_cents", "retry_price_cents"].map((column) =>
+      `update public.raffles set ${column} = $1 where id = '$id'`
+    ),
+  ])("%s takes what JSON can say to the cent, and no more", async (statement) => {
+    const text = statement.replace("$id", await draft(db));
+    expect(await codeOf(db.sql.unsafe(text, [100_000_000_001]))).toBe("23514");
+    expect(await codeOf(db.sql.unsafe(text, [9_007_199_254_740_993n as never]))).toBe("23514");
+    expect(await codeOf(db.sql.unsafe(text, [100_000_000_000]))).toBe("none");
+  });
+
+  test("of a raffle that a lottery decides ends the sale before the day of the draw", async () => {
+    const [lottery] = await db
+      .sql`insert into public.lotteries (name, digits) values ('Daily', 4) returning id`;
+    const midnight = new Date(new Date().toISOString().slice(0, 10)).getTime() + 3 * 86_400_000;
+    const terms = (closes_at: number) => ({
+      draw_method: "LOTTERY",
+      lottery_id: lottery.id,
+      lottery_draw_date: new Date(midnight),
+      unsold_rule: "HOUSE",
+      closes_at: new Date(closes_at),
+    });
+    expect(await faultsOf(terms(midnight + 3_600_000))).toEqual(["closes_at"]);
+    expect(await faultsOf(terms(midnight))).toEqual(["closes_at"]);
+    expect(await faultsOf(terms(midnight - 1))).toEqual([]);
   });
 
   test("of a raffle that a lottery decides fits its figures", async () => {
@@ -159,6 +245,92 @@ describe("publishing", () => {
     expect(await codeOf(asAna)).toBe("not_permitted");
     expect(await codeOf(publish(crypto.randomUUID()))).toBe("raffle_not_found");
   });
+});
+
+describe("a name", () => {
+  const COLUMNS = [
+    "insert into public.prizes (title, value_cents) values ($1, 1)",
+    "insert into public.raffle_categories (name, ticket_price_cents) values ($1, 1)",
+    "insert into public.lotteries (name, digits) values ($1, 4)",
+    "update public.raffles set title = $1 where id = (select id from public.raffles limit 1)",
+    "update public.profiles set display_name = $1 where id = (select id from public.profiles limit 1)",
+  ];
+  const HIDDEN = [
+    "\u200b",
+    "\u00a0",
+    "\u3164\u2800",
+    "\u00ad",
+    "\ufeff",
+    "\u200d\ufe0f",
+    "\u{e0041}",
+  ];
+  const BROKEN = ["A\nB", "A\tB", "A\u2028B", "A\u0085B", "A\u202eB", "A\u2066B", "\u007f"];
+  const PADDED = ["\u00a0A", "A\u00a0", " A", "A ", "\u3000A", "A\u200b", "A\n", ""];
+  const GOOD = ["Ñandú 2", "自転車", "دراجة", "👩‍👩‍👧 ride", "Heart ❤️", "नमस्ते", "C\u0327a", "%_\\'\""];
+
+  test.each(COLUMNS)("%s is one line that can be seen", async (statement) => {
+    await raffle(db);
+    for (const name of [...HIDDEN, ...BROKEN, ...PADDED]) {
+      expect([name, await codeOf(db.sql.unsafe(statement, [name]))]).toEqual([name, "23514"]);
+    }
+    for (const name of GOOD) {
+      expect([name, await codeOf(db.sql.unsafe(statement, [name]))]).toEqual([name, "none"]);
+    }
+  });
+});
+
+describe("a prize", () => {
+  const CHANGES: Terms[] = [
+    { title: "Another bicycle" },
+    { description: "Without wheels" },
+    { value_cents: 1 },
+    { currency: "JPY" },
+  ];
+  const prizeOf = async (raffleId: string) =>
+    (await db.sql`select prize_id from public.raffles where id = ${raffleId}`)[0].prize_id;
+  const edit = (prizeId: string, changes: Terms) =>
+    actAs(
+      db,
+      operator,
+      (sql) =>
+        sql`update public.prizes set ${
+          sql(changes as Record<string, string>)
+        } where id = ${prizeId}`,
+    );
+
+  test.each(CHANGES)(
+    "can be changed in %j until a ticket is sold, by nobody after",
+    async (changes) => {
+      const raffle_id = await raffle(db);
+      const prize = await prizeOf(raffle_id);
+      expect(await codeOf(edit(prize, changes))).toBe("none");
+      await edit(prize, {
+        title: "A bicycle",
+        description: "",
+        value_cents: 50000,
+        currency: "EUR",
+      });
+      await buy(db, (await player(db, 1000)).id, { raffle_id });
+      expect(await codeOf(edit(prize, changes))).toBe("prize_frozen");
+      for (const sql of [db.sql, db.superuser]) {
+        const asOwner = sql`update public.prizes set ${
+          sql(changes as Record<string, string>)
+        } where id = ${prize}`;
+        expect(await codeOf(asOwner)).toBe("prize_frozen");
+      }
+      await edit(prize, {
+        stock: 3,
+        image_urls: ["https://example.com/a.jpg"],
+        sponsor: { name: "A" },
+      });
+      await actAs(
+        db,
+        operator,
+        (sql) => sql`select public.cancel_raffle(${raffle_id}, 'Rain', false)`,
+      );
+      expect(await codeOf(edit(prize, changes))).toBe("none");
+    },
+  );
 });
 
 describe("the terms", () => {

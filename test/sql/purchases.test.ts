@@ -143,6 +143,37 @@ describe("redeeming later", () => {
     expect(tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([8, 10]);
   });
 
+  test("is over when the raffle closes: nobody chooses a number after that", async () => {
+    for (const numbering of ["PICK", "SEQUENTIAL"]) {
+      const raffle_id = await raffle(db, { numbering, closes_at: new Date(Date.now() + 500) });
+      const { purchase } = await buy(db, ana, { raffle_id, redeem: false });
+      await new Promise((resolve) => setTimeout(resolve, 550));
+      expect(await codeOf(redeem(ana, purchase.id, numbering === "PICK" ? [7] : null)))
+        .toBe("raffle_not_open");
+      expect(await codeOf(redeem(ana, purchase.id))).toBe("raffle_not_open");
+    }
+  });
+
+  test("takes no number twice, and no others than were chosen when it was bought", async () => {
+    const raffle_id = await raffle(db, { numbering: "PICK" });
+    const open = await buy(db, ana, { raffle_id, quantity: 2, redeem: false });
+    expect(await codeOf(redeem(ana, open.purchase.id, [7, 7]))).toBe("number_out_of_range");
+    const order = { raffle_id, numbers: [3, 9], redeem: false };
+    const [first, second] = [
+      await buy(db, ana, order),
+      await buy(db, ana, { ...order, numbers: [4, 10] }),
+    ];
+    for (const numbers of [[3, 8], [1, 2], [4, 10]]) {
+      expect(await codeOf(redeem(ana, first.purchase.id, numbers))).toBe("request_invalid");
+    }
+    const { tickets } = await redeem(ana, first.purchase.id, [9, 3]);
+    expect(tickets.map((one: { ticket_num: number }) => one.ticket_num)).toEqual([3, 9]);
+    expect((await redeem(ana, second.purchase.id)).tickets).toMatchObject([
+      { ticket_num: 4 },
+      { ticket_num: 10 },
+    ]);
+  });
+
   test("is refused for others', unpaid and refunded purchases", async () => {
     const raffle_id = await raffle(db);
     const ben = (await player(db)).id;
@@ -234,7 +265,42 @@ describe("nobody buys", () => {
   });
 });
 
+test("a reservation keeps no number beyond the closing", async () => {
+  const closes_at = new Date(Date.now() + 60_000);
+  const soon = await buy(db, ana, {
+    raffle_id: await raffle(db, { closes_at }),
+    payment_method: "card",
+  });
+  expect(Date.parse(soon.purchase.expires_at)).toBe(closes_at.getTime());
+  const later = await buy(db, ana, { raffle_id: await raffle(db), payment_method: "card" });
+  expect(Date.parse(later.purchase.expires_at) - Date.now()).toBeCloseTo(900_000, -4.5);
+});
+
+test("a ticket that is missing, and one that is too much, are named for what they are", async () => {
+  const raffle_id = await raffle(db);
+  const messageOf = (order: Parameters<typeof buy>[2]) =>
+    buy(db, ana, order).then(
+      () => "none",
+      ({ detail }) => JSON.parse(detail).issues[0].message,
+    );
+  expect(await messageOf({ raffle_id, type: "BOOST" })).toBe("is needed for a BOOST or RETRY");
+  expect(await messageOf({ raffle_id, ticket_id: 1 })).toBe("is only for a BOOST or RETRY");
+});
+
 describe("boosts and retries", () => {
+  test("a boost is not boosted again: the limit is one", async () => {
+    const raffle_id = await raffle(db, { boost_price_cents: 100, boost_limit: 2 });
+    const bought = await buy(db, ana, { raffle_id });
+    const boost = (ticket_id: number) =>
+      buy(db, ana, { raffle_id, type: "BOOST", quantity: 1, ticket_id });
+    const { tickets: [boosted] } = await boost(bought.tickets[0].id);
+    await expect(boost(boosted.id)).rejects.toMatchObject({
+      message: "boost_limit_reached",
+      detail: JSON.stringify({ limit: 0, remaining: 0 }).replaceAll(/([:,])/g, "$1 "),
+    });
+    expect(await codeOf(boost(bought.tickets[0].id))).toBe("none");
+  });
+
   test("a boost is for a ticket one holds, at its price, up to its limit", async () => {
     const raffle_id = await raffle(db, { boost_price_cents: 100, boost_limit: 3, max_per_user: 1 });
     const ben = (await player(db, 10_000)).id;

@@ -13,7 +13,7 @@ const take = (count = 1, who = user) =>
   );
 const passed = (codes: string[]) => codes.filter((code) => code === "none").length;
 const wait = (seconds: number) =>
-  db.sql`update app.rate_buckets set filled_at = filled_at - make_interval(secs => ${seconds}) where subject = ${user}`;
+  db.sql`update app.rate_buckets set full_at = full_at - make_interval(secs => ${seconds}) where subject = ${user}`;
 
 test("money may be moved ten times a minute by one user, also when all come at once", async () => {
   const codes = await take(40);

@@ -57,6 +57,13 @@ beforeAll(async () => {
       caller: "anyone",
       response: z.null(),
     },
+    queue: {
+      method: "get",
+      path: "/queue/now",
+      summary: "Ask a database that cannot be reached",
+      caller: "anyone",
+      response: z.null(),
+    },
   });
   app = endpoint(contract, {
     make: ({ body }) => Promise.resolve({ name: body.name }),
@@ -64,6 +71,7 @@ beforeAll(async () => {
     pay: ({ idempotencyKey }) =>
       Promise.resolve({ answer: { paid: idempotencyKey }, replayed: idempotencyKey === "again" }),
     crash: () => Promise.reject(new Error("the secret reason")),
+    queue: ({ rpc }) => rpc("report_health"),
   }) as unknown as Hono;
 });
 
@@ -153,6 +161,12 @@ test("an unknown failure tells nothing but a request id", async () => {
   expect(answer.status).toBe(500);
   expect(JSON.parse(text).error.code).toBe("internal_error");
   expect(text).not.toMatch(/secret reason|\.ts|at /);
+});
+
+test("who is told to try again is told when", async () => {
+  const answer = await app.request("/things/queue/now");
+  expect([answer.status, (await answer.json()).error.code]).toEqual([503, "try_again"]);
+  expect(answer.headers.get("retry-after")).toBe("1");
 });
 
 test("a client may send its own request id, unless it is unfit for a log", async () => {
