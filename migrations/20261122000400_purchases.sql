@@ -277,7 +277,8 @@ begin
   if p_quantity <> 1
     or not exists (
       select from public.tickets t join public.raffles r on r.id = t.raffle_id
-      where t.id = p_ticket_id and r.id = p_raffle.retry_of and r.state in ('DRAWN', 'SETTLED') and t.voided_at is null)
+      where t.id = p_ticket_id and r.id = p_raffle.retry_of and r.state in ('DRAWN', 'SETTLED') and t.voided_at is null
+        and not exists (select from public.winners w where w.raffle_id = t.raffle_id and w.ticket_num = t.ticket_num))
     or exists (select from public.purchases
       where ticket_id = p_ticket_id and type = 'RETRY' and status in ('PENDING', 'CONFIRMED'))
   then

@@ -18,7 +18,7 @@ language sql stable security definer set search_path = '' as $$
   from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED'
 $$;
 
--- Cancels a raffle that has not been drawn: sales stop at once, what is pending fails, tickets are voided,
+-- Cancels a raffle that has not been drawn, nor could be: who wins must not be a reason. Sales stop at once, what is pending fails, tickets are voided,
 -- the prizes go back to stock, and every purchase is refunded to its buyer's wallet. A dry run, which is
 -- the default, only says to how many people and how much. Operators.
 -- Locks the lanes, then the raffle, then the accounts.
@@ -36,7 +36,7 @@ begin
   select state into v_state from public.raffles where id = p_raffle_id for update;
   if not found then
     perform app.fail('raffle_not_found');
-  elsif v_state in ('DRAWN', 'SETTLED', 'CANCELLED') then
+  elsif v_state in ('DRAWN', 'SETTLED', 'CANCELLED') or app.draw_is_near(p_raffle_id) then
     perform app.fail('raffle_not_cancellable');
   end if;
   v_plan := app.describe_cancellation(p_raffle_id);

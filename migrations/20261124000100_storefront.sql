@@ -44,7 +44,8 @@ language sql stable security definer set search_path = '' as $$
       'boost_price_cents', p_raffle.boost_price_cents, 'boost_limit', p_raffle.boost_limit,
       'retry_of', p_raffle.retry_of, 'retry_price_cents', p_raffle.retry_price_cents,
       'lottery_id', p_raffle.lottery_id, 'lottery_draw_date', p_raffle.lottery_draw_date, 'unsold_rule', p_raffle.unsold_rule),
-    'cancel_reason', p_raffle.cancel_reason) end
+    'cancel_reason', p_raffle.cancel_reason)
+    || coalesce((select jsonb_build_object('draw', app.describe_seal(d)) from public.draws d where raffle_id = p_raffle.id), '{}') end
   from public.prizes p
   left join public.raffle_categories c on c.id = p_raffle.category_id
   cross join lateral (select app.count_taken(p_raffle.id) as taken) counted

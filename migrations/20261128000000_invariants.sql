@@ -85,15 +85,14 @@ language sql stable security definer set search_path = '' as $$
   where r.state in ('OPEN', 'FULL') and (r.state = 'FULL') <> (r.tickets_required = (
     select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED'))
 
-  -- 4: escrow is what confirmed purchases paid
+  -- 4: escrow is what confirmed purchases paid, and nothing once the raffle is settled
   union all
   select 4, 'escrow is what confirmed purchases paid', r.id::text
   from public.raffles r
   left join public.wallet_accounts a on a.raffle_id = r.id and a.kind = 'RAFFLE_ESCROW'
   left join signed l on l.account_id = a.id
-  where r.state not in ('DRAWN', 'SETTLED')
   group by r.id
-  having coalesce(sum(l.cents), 0) <> (
+  having coalesce(sum(l.cents), 0) <> case r.state when 'SETTLED' then 0 else 1 end * (
     select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
 
   union all
@@ -123,6 +122,27 @@ language sql stable security definer set search_path = '' as $$
   select 5, 'what a purchase says of itself fits together', id::text
   from public.purchases
   where redeemed and status not in ('CONFIRMED', 'REFUNDED') or (ticket_id is not null) <> (type <> 'ENTRY')
+
+  -- 6: what was sealed is what there is, and what was drawn follows from it
+  union all
+  select 6, 'no ticket came after its raffle was sealed', t.raffle_id || ' ' || t.ticket_num
+  from public.draws d join public.tickets t on t.raffle_id = d.raffle_id where t.created_at > d.sealed_at
+  union all
+  select 6, 'the sealed root is that of the tickets', d.raffle_id::text
+  from public.draws d join public.raffles r on r.id = d.raffle_id
+  where r.state <> 'CANCELLED' and d.ticket_root <> encode(app.root_of(app.hash_tickets(d.raffle_id)), 'hex')
+  union all
+  select 6, 'the winners are those that the beacon names', d.raffle_id::text
+  from public.draws d
+  where d.randomness is not null and (
+    d.randomness <> encode(sha256(decode(d.signature, 'hex')), 'hex')
+    or array(select ticket_num from public.winners w where w.raffle_id = d.raffle_id order by place) <> app.drawn_numbers(
+      d.raffle_id, (select max(place) from public.winners w where w.raffle_id = d.raffle_id)))
+  union all
+  select 6, 'a raffle has been sealed if it is closed, and drawn if it says so', r.id::text
+  from public.raffles r left join public.draws d on d.raffle_id = r.id
+  where r.state in ('CLOSED', 'DRAWN', 'SETTLED') and d.raffle_id is null
+    or r.state in ('DRAWN', 'SETTLED') and d.drawn_at is null
 
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all

@@ -144,6 +144,34 @@ language sql set search_path = '' as $$
     jsonb_build_object('purchase_id', purchase_id, 'numbers', numbers))
 $$;
 
+create function public.claim_prize(raffle_id uuid, place integer, delivery jsonb) returns void
+language sql set search_path = '' as $$ select app.claim_prize(raffle_id, place, delivery) $$;
+
+create function public.send_prize(raffle_id uuid, place integer, status public.prize_claim_status, tracking text default null)
+returns void
+language sql set search_path = '' as $$ select app.send_prize(raffle_id, place, status, tracking) $$;
+
+create function public.describe_draw(raffle_id uuid, skip integer, page_size integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.describe_draw(raffle_id, skip, page_size) $$;
+
+create function public.prove_ticket(raffle_id uuid, ticket_num integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.prove_ticket(raffle_id, ticket_num) $$;
+
+create function public.describe_state(raffle_id uuid) returns jsonb
+language sql stable set search_path = '' as $$ select app.describe_state(raffle_id) $$;
+
+create function public.due_draws(raffle_id uuid, max_rows integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.due_draws(raffle_id, max_rows) $$;
+
+create function public.seal_raffle(raffle_id uuid) returns public.raffle_state
+language sql set search_path = '' as $$ select app.seal_raffle(raffle_id) $$;
+
+create function public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text) returns boolean
+language sql set search_path = '' as $$ select app.draw_raffle(raffle_id, round, signature, randomness) $$;
+
+create function public.settle_raffle(raffle_id uuid) returns boolean
+language sql set search_path = '' as $$ select app.settle_raffle(raffle_id) $$;
+
 create function public.request_card_refund(purchase_id uuid) returns jsonb
 language sql set search_path = '' as $$ select app.request_card_refund(purchase_id) $$;
 

@@ -74,6 +74,10 @@ create policy "Users read their own tickets, operators read all" on public.ticke
   for select to authenticated
   using (user_id = (select auth.uid()) or (select app.has_role('operator')));
 
+create policy "Everyone reads draws" on public.draws for select to anon, authenticated using (true);
+create policy "Everyone reads winners" on public.winners for select to anon, authenticated using (true);
+create policy "Winners read their own claims, operators read all" on public.prize_claims
+  for select to authenticated using (user_id = (select auth.uid()) or (select app.has_role('operator')));
 create policy "Operators read alerts" on public.operator_alerts
   for select to authenticated
   using ((select app.has_role('operator')));
@@ -93,11 +97,18 @@ grant usage on schema app to anon;
 grant execute on function app.check_request(), app.fail(text, jsonb), app.report_health() to anon;
 grant execute on function public.report_health() to anon;
 grant select on app.error_codes to anon;
-grant select on public.currencies, public.prizes, public.raffle_categories, public.lotteries, public.raffles to anon;
+grant select on public.currencies, public.prizes, public.raffle_categories, public.lotteries, public.raffles,
+  public.draws, public.winners to anon;
 grant execute on function
   public.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
   public.get_raffle(uuid),
   public.tickets_sold(public.raffles),
+  public.describe_draw(uuid, integer, integer),
+  public.prove_ticket(uuid, integer),
+  public.describe_state(uuid),
+  app.describe_draw(uuid, integer, integer),
+  app.prove_ticket(uuid, integer),
+  app.describe_state(uuid),
   app.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
   app.get_raffle(uuid),
   app.count_taken(uuid)
@@ -112,7 +123,8 @@ grant select on app.error_codes to authenticated;
 
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
-  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets
+  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
+  public.draws, public.winners, public.prize_claims
 to authenticated;
 
 grant insert (title, description, value_cents, currency, stock, sponsor, image_urls),
@@ -163,7 +175,9 @@ grant execute on function
   public.list_purchases(integer, integer),
   public.begin_purchase_check(uuid),
   public.redeem_ticket(text, uuid, integer[]),
-  public.request_card_refund(uuid)
+  public.request_card_refund(uuid),
+  public.claim_prize(uuid, integer, jsonb),
+  public.send_prize(uuid, integer, public.prize_claim_status, text)
 to authenticated;
 
 grant execute on function
@@ -202,7 +216,9 @@ grant execute on function
   app.list_purchases(integer, integer),
   app.begin_purchase_check(uuid),
   app.redeem_ticket(text, uuid, integer[], jsonb),
-  app.request_card_refund(uuid)
+  app.request_card_refund(uuid),
+  app.claim_prize(uuid, integer, jsonb),
+  app.send_prize(uuid, integer, public.prize_claim_status, text)
 to authenticated;
 
 
@@ -215,7 +231,8 @@ grant select on app.error_codes to service_role;
 -- Reading, for tools that hold the secret key; writing goes through functions for it as for everybody.
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
-  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets
+  public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
+  public.draws, public.winners, public.prize_claims
 to service_role;
 
 grant execute on function
@@ -239,7 +256,11 @@ grant execute on function
   public.record_purchase_failure(uuid, text, text, boolean),
   public.refuse_purchase(uuid, text, text),
   public.finish_purchase_check(uuid),
-  public.record_card_refund(uuid, text)
+  public.record_card_refund(uuid, text),
+  public.due_draws(uuid, integer),
+  public.seal_raffle(uuid),
+  public.draw_raffle(uuid, bigint, text, text),
+  public.settle_raffle(uuid)
 to service_role;
 
 grant execute on function
@@ -262,7 +283,11 @@ grant execute on function
   app.record_purchase_failure(uuid, text, text, boolean),
   app.refuse_purchase(uuid, text, text),
   app.finish_purchase_check(uuid),
-  app.record_card_refund(uuid, text)
+  app.record_card_refund(uuid, text),
+  app.due_draws(uuid, integer),
+  app.seal_raffle(uuid),
+  app.draw_raffle(uuid, bigint, text, text),
+  app.settle_raffle(uuid)
 to service_role;
 
 

@@ -62,6 +62,54 @@ export type Database = {
         };
         Relationships: [];
       };
+      "draws": {
+        Row: {
+          "chain_hash": string | null;
+          "drawn_at": string | null;
+          "raffle_id": string;
+          "randomness": string | null;
+          "round": number | null;
+          "round_at": string | null;
+          "sealed_at": string;
+          "signature": string | null;
+          "ticket_count": number;
+          "ticket_root": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "chain_hash"?: string | null;
+          "drawn_at"?: string | null;
+          "raffle_id": string;
+          "randomness"?: string | null;
+          "round"?: number | null;
+          "round_at"?: string | null;
+          "sealed_at": string;
+          "signature"?: string | null;
+          "ticket_count": number;
+          "ticket_root": string;
+        };
+        Update: {
+          "chain_hash"?: string | null;
+          "drawn_at"?: string | null;
+          "raffle_id"?: string;
+          "randomness"?: string | null;
+          "round"?: number | null;
+          "round_at"?: string | null;
+          "sealed_at"?: string;
+          "signature"?: string | null;
+          "ticket_count"?: number;
+          "ticket_root"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "draws_raffle_id_fkey";
+            columns: ["raffle_id"];
+            isOneToOne: true;
+            referencedRelation: "raffles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "lotteries": {
         Row: {
           "created_at": string;
@@ -171,6 +219,58 @@ export type Database = {
           },
           {
             foreignKeyName: "play_limits_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "prize_claims": {
+        Row: {
+          "claim_until": string;
+          "created_at": string;
+          "delivery": Json | null;
+          "place": number;
+          "raffle_id": string;
+          "status": Database["public"]["Enums"]["prize_claim_status"];
+          "tracking": string | null;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "claim_until": string;
+          "created_at"?: string;
+          "delivery"?: Json | null;
+          "place": number;
+          "raffle_id": string;
+          "status"?: Database["public"]["Enums"]["prize_claim_status"];
+          "tracking"?: string | null;
+          "updated_at"?: string;
+          "user_id": string;
+        };
+        Update: {
+          "claim_until"?: string;
+          "created_at"?: string;
+          "delivery"?: Json | null;
+          "place"?: number;
+          "raffle_id"?: string;
+          "status"?: Database["public"]["Enums"]["prize_claim_status"];
+          "tracking"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "prize_claims_raffle_id_place_fkey";
+            columns: ["raffle_id", "place"];
+            isOneToOne: true;
+            referencedRelation: "winners";
+            referencedColumns: ["raffle_id", "place"];
+          },
+          {
+            foreignKeyName: "prize_claims_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
             referencedRelation: "profiles";
@@ -980,6 +1080,46 @@ export type Database = {
           },
         ];
       };
+      "winners": {
+        Row: {
+          "display_name": string | null;
+          "drawn_at": string;
+          "place": number;
+          "raffle_id": string;
+          "ticket_num": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "display_name"?: string | null;
+          "drawn_at"?: string;
+          "place": number;
+          "raffle_id": string;
+          "ticket_num": number;
+        };
+        Update: {
+          "display_name"?: string | null;
+          "drawn_at"?: string;
+          "place"?: number;
+          "raffle_id"?: string;
+          "ticket_num"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "winners_raffle_id_fkey";
+            columns: ["raffle_id"];
+            isOneToOne: false;
+            referencedRelation: "draws";
+            referencedColumns: ["raffle_id"];
+          },
+          {
+            foreignKeyName: "winners_raffle_id_ticket_num_fkey";
+            columns: ["raffle_id", "ticket_num"];
+            isOneToOne: true;
+            referencedRelation: "tickets";
+            referencedColumns: ["raffle_id", "ticket_num"];
+          },
+        ];
+      };
     };
     Views: {
       "wallet_balances": {
@@ -1077,8 +1217,22 @@ export type Database = {
       "cancel_withdrawal": { Args: { "withdrawal_id": string }; Returns: boolean };
       "check_session": { Args: Record<PropertyKey, never>; Returns: undefined };
       "claim_payout": { Args: { "withdrawal_id": string }; Returns: Json };
+      "claim_prize": {
+        Args: { "delivery": Json; "place": number; "raffle_id": string };
+        Returns: undefined;
+      };
       "claim_transfer": { Args: { "withdrawal_id": string }; Returns: Json };
       "claim_unfinished": { Args: { "max_rows": number }; Returns: Json };
+      "describe_draw": {
+        Args: { "page_size": number; "raffle_id": string; "skip": number };
+        Returns: Json;
+      };
+      "describe_state": { Args: { "raffle_id": string }; Returns: Json };
+      "draw_raffle": {
+        Args: { "raffle_id": string; "randomness": string; "round": number; "signature": string };
+        Returns: boolean;
+      };
+      "due_draws": { Args: { "max_rows": number; "raffle_id": string }; Returns: Json };
       "duplicate_raffle": { Args: { "raffle_id": string }; Returns: string };
       "exclude_self": { Args: { "until": string }; Returns: Json };
       "finish_purchase_check": { Args: { "purchase_id": string }; Returns: undefined };
@@ -1108,6 +1262,7 @@ export type Database = {
       "list_topups": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "list_withdrawals": { Args: { "page_size": number; "skip": number }; Returns: Json };
       "missing_events": { Args: { "ids": (string)[] }; Returns: (string)[] };
+      "prove_ticket": { Args: { "raffle_id": string; "ticket_num": number }; Returns: Json };
       "publish_raffle": { Args: { "raffle_id": string }; Returns: undefined };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
       "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
@@ -1154,6 +1309,19 @@ export type Database = {
         Args: { "role": Database["public"]["Enums"]["staff_role"]; "user_id": string };
         Returns: undefined;
       };
+      "seal_raffle": {
+        Args: { "raffle_id": string };
+        Returns: Database["public"]["Enums"]["raffle_state"];
+      };
+      "send_prize": {
+        Args: {
+          "place": number;
+          "raffle_id": string;
+          "status": Database["public"]["Enums"]["prize_claim_status"];
+          "tracking"?: string;
+        };
+        Returns: undefined;
+      };
       "set_account_status": {
         Args: { "status": Database["public"]["Enums"]["account_status"]; "user_id": string };
         Returns: undefined;
@@ -1173,6 +1341,7 @@ export type Database = {
         Returns: Json;
       };
       "set_setting": { Args: { "name": string; "value": number }; Returns: undefined };
+      "settle_raffle": { Args: { "raffle_id": string }; Returns: boolean };
       "suspend_wallet": { Args: { "reason": string; "user_id": string }; Returns: undefined };
       "tickets_sold": {
         Args: {
@@ -1218,6 +1387,7 @@ export type Database = {
       "payment_form": "checkout" | "payment_intent";
       "payment_method": "wallet" | "card";
       "payment_status": "CREATED" | "PROCESSING" | "COMPLETED" | "FAILED" | "CANCELLED";
+      "prize_claim_status": "OFFERED" | "CLAIMED" | "SHIPPED" | "DELIVERED" | "FORFEITED";
       "purchase_status": "PENDING" | "CONFIRMED" | "FAILED" | "EXPIRED" | "REFUNDED";
       "purchase_type": "ENTRY" | "BOOST" | "RETRY";
       "raffle_state": "DRAFT" | "OPEN" | "FULL" | "CLOSED" | "DRAWN" | "SETTLED" | "CANCELLED";
@@ -1369,6 +1539,7 @@ export const Constants = {
       "payment_form": ["checkout", "payment_intent"],
       "payment_method": ["wallet", "card"],
       "payment_status": ["CREATED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"],
+      "prize_claim_status": ["OFFERED", "CLAIMED", "SHIPPED", "DELIVERED", "FORFEITED"],
       "purchase_status": ["PENDING", "CONFIRMED", "FAILED", "EXPIRED", "REFUNDED"],
       "purchase_type": ["ENTRY", "BOOST", "RETRY"],
       "raffle_state": ["DRAFT", "OPEN", "FULL", "CLOSED", "DRAWN", "SETTLED", "CANCELLED"],

@@ -231,6 +231,30 @@ export const catalogue = {
     es: "Este sorteo no está abierto.",
     it: "Questa lotteria non è aperta.",
   },
+  raffle_not_sealed: {
+    status: 409,
+    en: "This raffle has not been sealed yet.",
+    es: "Este sorteo todavía no se ha sellado.",
+    it: "Questa lotteria non è ancora stata sigillata.",
+  },
+  beacon_invalid: {
+    status: 422,
+    en: "This is not the beacon that the raffle waits for.",
+    es: "Esta no es la baliza que espera el sorteo.",
+    it: "Questo non è il faro che la lotteria attende.",
+  },
+  prize_not_found: {
+    status: 404,
+    en: "There is no such prize of yours.",
+    es: "No tienes ese premio.",
+    it: "Non hai questo premio.",
+  },
+  prize_not_claimable: {
+    status: 409,
+    en: "This prize can no longer be claimed.",
+    es: "Este premio ya no se puede reclamar.",
+    it: "Questo premio non può più essere richiesto.",
+  },
   raffle_sold_out: {
     status: 409,
     en: "There are not that many tickets left.",

@@ -51,6 +51,10 @@ insert into public.raffles (id, prize_id, title, ticket_price_cents, tickets_req
   ('00000000-0000-4000-8000-000000000203', '00000000-0000-4000-8000-000000000101', 'The last minute', 500, 100, 'SEQUENTIAL',
     now() + interval '1 minute');
 
+-- Draws here use the local beacon, whose key everybody knows.
+update app.beacon_chains set in_use = false;
+update app.beacon_chains set in_use = true where name = 'rafflebase-local';
+
 -- Published by the operator.
 select set_config('request.jwt.claims', '{"role":"authenticated","sub":"00000000-0000-4000-8000-000000000002"}', false);
 select app.publish_raffle(id) from public.raffles order by id;

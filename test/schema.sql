@@ -86,6 +86,8 @@ create type public.payment_method as enum ('wallet', 'card');
 
 create type public.payment_status as enum ('CREATED', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED');
 
+create type public.prize_claim_status as enum ('OFFERED', 'CLAIMED', 'SHIPPED', 'DELIVERED', 'FORFEITED');
+
 create type public.purchase_status as enum ('PENDING', 'CONFIRMED', 'FAILED', 'EXPIRED', 'REFUNDED');
 
 create type public.purchase_type as enum ('ENTRY', 'BOOST', 'RETRY');
@@ -111,6 +113,20 @@ create table app.admin_claims (
 );
 CREATE INDEX admin_claims_user ON app.admin_claims USING btree (user_id, at);
 comment on table app.admin_claims is 'Every try to become the first admin, whatever became of it.';
+
+create table app.beacon_chains (
+  hash text not null,
+  name text not null,
+  period_seconds integer not null,
+  genesis timestamp with time zone not null,
+  in_use boolean not null default false,
+  constraint beacon_chains_pkey PRIMARY KEY (hash),
+  constraint beacon_chains_name_key UNIQUE (name),
+  constraint beacon_chains_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint beacon_chains_period_seconds_check CHECK ((period_seconds > 0))
+);
+CREATE UNIQUE INDEX beacon_chains_in_use ON app.beacon_chains USING btree (in_use) WHERE in_use;
+comment on table app.beacon_chains is 'The drand chains we know; their keys are in shared/drand.ts. One is in use for new draws.';
 
 create table app.card_payments (
   intent_id text not null,
@@ -165,6 +181,14 @@ create table app.card_reversals (
 CREATE INDEX card_reversals_intent ON app.card_reversals USING btree (intent_id);
 comment on table app.card_reversals is 'Refunds and disputes, each with the furthest status that Stripe has told of it.';
 comment on column app.card_reversals.rank is '0 open, 1 done, 2 over; a status never goes back to a lower rank.';
+
+create table app.draw_blocks (
+  raffle_id uuid not null,
+  hashes bytea not null,
+  constraint draw_blocks_pkey PRIMARY KEY (raffle_id),
+  constraint draw_blocks_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.draws(raffle_id)
+);
+comment on table app.draw_blocks is 'The nodes of a raffle''s tree that stand over 1024 tickets each, so that a proof for one need not hash all.';
 
 create table app.error_codes (
   code text not null,
@@ -379,6 +403,39 @@ grant select on public.currencies to anon;
 grant select on public.currencies to authenticated;
 grant select on public.currencies to service_role;
 
+create table public.draws (
+  raffle_id uuid not null,
+  ticket_count integer not null,
+  ticket_root text not null,
+  chain_hash text,
+  round bigint,
+  round_at timestamp with time zone,
+  sealed_at timestamp with time zone not null,
+  signature text,
+  randomness text,
+  drawn_at timestamp with time zone,
+  constraint draws_pkey PRIMARY KEY (raffle_id),
+  constraint draws_chain_hash_fkey FOREIGN KEY (chain_hash) REFERENCES app.beacon_chains(hash),
+  constraint draws_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id),
+  constraint draws_beacon CHECK (((num_nulls(signature, randomness) = ANY (ARRAY[0, 2])) AND ((signature IS NULL) OR (round IS NOT NULL)))),
+  constraint draws_randomness_check CHECK ((randomness ~ '^[0-9a-f]{64}$'::text)),
+  constraint draws_round CHECK ((num_nulls(chain_hash, round, round_at) = ANY (ARRAY[0, 3]))),
+  constraint draws_signature_check CHECK ((signature ~ '^[0-9a-f]{96}$'::text)),
+  constraint draws_ticket_root_check CHECK ((ticket_root ~ '^[0-9a-f]{64}$'::text))
+);
+alter table public.draws enable row level security;
+CREATE INDEX draws_chain ON public.draws USING btree (chain_hash);
+CREATE INDEX draws_waiting ON public.draws USING btree (round_at) WHERE ((randomness IS NULL) AND (round IS NOT NULL));
+CREATE TRIGGER enforce_sealed_draw BEFORE UPDATE ON public.draws FOR EACH ROW WHEN (((((((((old.raffle_id IS DISTINCT FROM new.raffle_id) OR (old.ticket_count IS DISTINCT FROM new.ticket_count)) OR (old.ticket_root IS DISTINCT FROM new.ticket_root)) OR (old.chain_hash IS DISTINCT FROM new.chain_hash)) OR (old.round IS DISTINCT FROM new.round)) OR (old.round_at IS DISTINCT FROM new.round_at)) OR (old.sealed_at IS DISTINCT FROM new.sealed_at)) OR (old.drawn_at IS NOT NULL))) EXECUTE FUNCTION app.enforce_sealed_draw();
+CREATE TRIGGER refuse_deletion BEFORE DELETE OR TRUNCATE ON public.draws FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
+create policy "Everyone reads draws" on public.draws for select to anon, authenticated
+  using (true);
+comment on table public.draws is 'What a sealed raffle is drawn from. Published as it stands, and never changed but to add the beacon.';
+comment on column public.draws.round_at is 'When the round will be out; null for raffles that a lottery decides.';
+grant select on public.draws to anon;
+grant select on public.draws to authenticated;
+grant select on public.draws to service_role;
+
 create table public.lotteries (
   id uuid not null default gen_random_uuid(),
   name text not null,
@@ -446,6 +503,35 @@ create policy "Users read their own limits, operators read all" on public.play_l
 comment on table public.play_limits is 'A person''s own limits. A pending amount replaces the amount at pending_from.';
 grant select on public.play_limits to authenticated;
 grant select on public.play_limits to service_role;
+
+create table public.prize_claims (
+  raffle_id uuid not null,
+  place integer not null,
+  user_id uuid not null,
+  status public.prize_claim_status not null default 'OFFERED'::public.prize_claim_status,
+  claim_until timestamp with time zone not null,
+  delivery jsonb,
+  tracking text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  constraint prize_claims_pkey PRIMARY KEY (raffle_id, place),
+  constraint prize_claims_raffle_id_place_fkey FOREIGN KEY (raffle_id, place) REFERENCES public.winners(raffle_id, place),
+  constraint prize_claims_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
+  constraint prize_claims_delivery_check CHECK (((jsonb_typeof(delivery) = 'object'::text) AND (length((delivery)::text) <= 4096))),
+  constraint prize_claims_tracking_check CHECK (((length(tracking) >= 1) AND (length(tracking) <= 500)))
+);
+alter table public.prize_claims enable row level security;
+CREATE INDEX prize_claims_open ON public.prize_claims USING btree (claim_until) WHERE (status = 'OFFERED'::public.prize_claim_status);
+CREATE INDEX prize_claims_user ON public.prize_claims USING btree (user_id);
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.prize_claims FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+CREATE TRIGGER record_change AFTER UPDATE OF status, tracking ON public.prize_claims FOR EACH ROW EXECUTE FUNCTION app.record_change('raffle_id');
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.prize_claims FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
+create policy "Winners read their own claims, operators read all" on public.prize_claims for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
+comment on table public.prize_claims is 'One for each place that won the prize itself.';
+comment on column public.prize_claims.delivery is 'Where to send it, as the winner wrote it.';
+grant select on public.prize_claims to authenticated;
+grant select on public.prize_claims to service_role;
 
 create table public.prizes (
   id uuid not null default gen_random_uuid(),
@@ -950,6 +1036,27 @@ comment on column public.wallet_withdrawals.capture_id is 'The ledger transactio
 comment on column public.wallet_withdrawals.check_at is 'When the sweeper looks at it next; null once there is nothing to do.';
 grant select on public.wallet_withdrawals to authenticated;
 grant select on public.wallet_withdrawals to service_role;
+
+create table public.winners (
+  raffle_id uuid not null,
+  place integer not null,
+  ticket_num integer not null,
+  display_name text,
+  drawn_at timestamp with time zone not null default clock_timestamp(),
+  constraint winners_pkey PRIMARY KEY (raffle_id, place),
+  constraint winners_raffle_id_ticket_num_key UNIQUE (raffle_id, ticket_num),
+  constraint winners_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.draws(raffle_id),
+  constraint winners_raffle_id_ticket_num_fkey FOREIGN KEY (raffle_id, ticket_num) REFERENCES public.tickets(raffle_id, ticket_num),
+  constraint winners_place_check CHECK ((place > 0))
+);
+alter table public.winners enable row level security;
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.winners FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
+create policy "Everyone reads winners" on public.winners for select to anon, authenticated
+  using (true);
+comment on table public.winners is 'Who won, by the name they show. Places beyond winners_count took over a prize that nobody claimed.';
+grant select on public.winners to anon;
+grant select on public.winners to authenticated;
+grant select on public.winners to service_role;
 
 
 -- Functions -------------------------------------------------------------------------------------
@@ -1761,7 +1868,7 @@ begin
   select state into v_state from public.raffles where id = p_raffle_id for update;
   if not found then
     perform app.fail('raffle_not_found');
-  elsif v_state in ('DRAWN', 'SETTLED', 'CANCELLED') then
+  elsif v_state in ('DRAWN', 'SETTLED', 'CANCELLED') or app.draw_is_near(p_raffle_id) then
     perform app.fail('raffle_not_cancellable');
   end if;
   v_plan := app.describe_cancellation(p_raffle_id);
@@ -2001,15 +2108,14 @@ AS $function$
   where r.state in ('OPEN', 'FULL') and (r.state = 'FULL') <> (r.tickets_required = (
     select coalesce(sum(quantity), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED'))
 
-  -- 4: escrow is what confirmed purchases paid
+  -- 4: escrow is what confirmed purchases paid, and nothing once the raffle is settled
   union all
   select 4, 'escrow is what confirmed purchases paid', r.id::text
   from public.raffles r
   left join public.wallet_accounts a on a.raffle_id = r.id and a.kind = 'RAFFLE_ESCROW'
   left join signed l on l.account_id = a.id
-  where r.state not in ('DRAWN', 'SETTLED')
   group by r.id
-  having coalesce(sum(l.cents), 0) <> (
+  having coalesce(sum(l.cents), 0) <> case r.state when 'SETTLED' then 0 else 1 end * (
     select coalesce(sum(amount_cents), 0) from public.purchases where raffle_id = r.id and status = 'CONFIRMED')
 
   union all
@@ -2039,6 +2145,27 @@ AS $function$
   select 5, 'what a purchase says of itself fits together', id::text
   from public.purchases
   where redeemed and status not in ('CONFIRMED', 'REFUNDED') or (ticket_id is not null) <> (type <> 'ENTRY')
+
+  -- 6: what was sealed is what there is, and what was drawn follows from it
+  union all
+  select 6, 'no ticket came after its raffle was sealed', t.raffle_id || ' ' || t.ticket_num
+  from public.draws d join public.tickets t on t.raffle_id = d.raffle_id where t.created_at > d.sealed_at
+  union all
+  select 6, 'the sealed root is that of the tickets', d.raffle_id::text
+  from public.draws d join public.raffles r on r.id = d.raffle_id
+  where r.state <> 'CANCELLED' and d.ticket_root <> encode(app.root_of(app.hash_tickets(d.raffle_id)), 'hex')
+  union all
+  select 6, 'the winners are those that the beacon names', d.raffle_id::text
+  from public.draws d
+  where d.randomness is not null and (
+    d.randomness <> encode(sha256(decode(d.signature, 'hex')), 'hex')
+    or array(select ticket_num from public.winners w where w.raffle_id = d.raffle_id order by place) <> app.drawn_numbers(
+      d.raffle_id, (select max(place) from public.winners w where w.raffle_id = d.raffle_id)))
+  union all
+  select 6, 'a raffle has been sealed if it is closed, and drawn if it says so', r.id::text
+  from public.raffles r left join public.draws d on d.raffle_id = r.id
+  where r.state in ('CLOSED', 'DRAWN', 'SETTLED') and d.raffle_id is null
+    or r.state in ('DRAWN', 'SETTLED') and d.drawn_at is null
 
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
@@ -2156,7 +2283,8 @@ begin
   if p_quantity <> 1
     or not exists (
       select from public.tickets t join public.raffles r on r.id = t.raffle_id
-      where t.id = p_ticket_id and r.id = p_raffle.retry_of and r.state in ('DRAWN', 'SETTLED') and t.voided_at is null)
+      where t.id = p_ticket_id and r.id = p_raffle.retry_of and r.state in ('DRAWN', 'SETTLED') and t.voided_at is null
+        and not exists (select from public.winners w where w.raffle_id = t.raffle_id and w.ticket_num = t.ticket_num))
     or exists (select from public.purchases
       where ticket_id = p_ticket_id and type = 'RETRY' and status in ('PENDING', 'CONFIRMED'))
   then
@@ -2288,6 +2416,31 @@ AS $function$
   returning jsonb_build_object('id', id, 'amount_cents', amount_cents, 'currency', currency, 'destination', destination)
 $function$;
 grant execute on function app.claim_payout(p_withdrawal_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.claim_prize(p_raffle_id uuid, p_place integer, p_delivery jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user_id uuid := app.take_token('account', app.signed_in_user());
+  v_claim public.prize_claims;
+begin
+  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096 then
+    perform app.fail_field('delivery', 'must be an object of at most 4096 characters');
+  end if;
+  select * into v_claim from public.prize_claims
+  where raffle_id = p_raffle_id and place = p_place and user_id = v_user_id for update;
+  if not found then
+    perform app.fail('prize_not_found');
+  elsif v_claim.status not in ('OFFERED', 'CLAIMED') or v_claim.status = 'OFFERED' and v_claim.claim_until <= clock_timestamp() then
+    perform app.fail('prize_not_claimable');
+  end if;
+  update public.prize_claims set status = 'CLAIMED', delivery = p_delivery where raffle_id = p_raffle_id and place = p_place;
+end
+$function$;
+grant execute on function app.claim_prize(p_raffle_id uuid, p_place integer, p_delivery jsonb) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.claim_transfer(p_withdrawal_id uuid)
  RETURNS jsonb
@@ -2668,6 +2821,28 @@ AS $function$
   from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED'
 $function$;
 
+CREATE OR REPLACE FUNCTION app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_draw public.draws := app.sealed_draw(p_raffle_id);
+begin
+  return app.describe_seal(v_draw) || jsonb_build_object('algorithm', 'rafflebase-draw-v1', 'raffle_id', p_raffle_id,
+    'tickets', coalesce((
+      select jsonb_agg(jsonb_build_object('ticket_num', t.ticket_num, 'holder', encode(app.holder_of(t), 'hex')) order by t.ticket_num)
+      from (
+        select * from public.tickets where raffle_id = p_raffle_id
+        order by ticket_num offset p_skip limit least(p_page_size, 10000)
+      ) t), '[]'));
+end
+$function$;
+grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to anon;
+grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to authenticated;
+grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to service_role;
+
 CREATE OR REPLACE FUNCTION app.describe_purchase(p_purchase public.purchases)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2708,12 +2883,48 @@ AS $function$
       'boost_price_cents', p_raffle.boost_price_cents, 'boost_limit', p_raffle.boost_limit,
       'retry_of', p_raffle.retry_of, 'retry_price_cents', p_raffle.retry_price_cents,
       'lottery_id', p_raffle.lottery_id, 'lottery_draw_date', p_raffle.lottery_draw_date, 'unsold_rule', p_raffle.unsold_rule),
-    'cancel_reason', p_raffle.cancel_reason) end
+    'cancel_reason', p_raffle.cancel_reason)
+    || coalesce((select jsonb_build_object('draw', app.describe_seal(d)) from public.draws d where raffle_id = p_raffle.id), '{}') end
   from public.prizes p
   left join public.raffle_categories c on c.id = p_raffle.category_id
   cross join lateral (select app.count_taken(p_raffle.id) as taken) counted
   where p.id = p_raffle.prize_id
 $function$;
+
+CREATE OR REPLACE FUNCTION app.describe_seal(p_draw public.draws)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'ticket_count', p_draw.ticket_count, 'ticket_root', p_draw.ticket_root, 'sealed_at', p_draw.sealed_at,
+    'beacon', case when p_draw.round is not null then jsonb_strip_nulls(jsonb_build_object(
+      'chain_hash', p_draw.chain_hash, 'round', p_draw.round, 'signature', p_draw.signature, 'randomness', p_draw.randomness)) end,
+    'winners', coalesce((
+      select jsonb_agg(jsonb_build_object('place', place, 'ticket_num', ticket_num) order by place)
+      from public.winners where raffle_id = p_draw.raffle_id), '[]'))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.describe_state(p_raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_state public.raffle_state := (select state from public.raffles where id = p_raffle_id and published_at is not null);
+begin
+  if v_state is null then
+    perform app.fail('raffle_not_found');
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('raffle', jsonb_build_object('id', p_raffle_id, 'state', v_state),
+    'draw', (select app.describe_seal(d) from public.draws d where raffle_id = p_raffle_id)));
+end
+$function$;
+grant execute on function app.describe_state(p_raffle_id uuid) to anon;
+grant execute on function app.describe_state(p_raffle_id uuid) to authenticated;
+grant execute on function app.describe_state(p_raffle_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION app.describe_tickets(p_purchase public.purchases)
  RETURNS jsonb
@@ -2763,6 +2974,119 @@ AS $function$
     'created_at', p_withdrawal.created_at, 'completed_at', p_withdrawal.completed_at)
 $function$;
 
+CREATE OR REPLACE FUNCTION app.draw_is_near(p_raffle_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return exists (
+    select from public.draws where raffle_id = p_raffle_id and round_at < clock_timestamp() + interval '10 seconds');
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.draw_raffle(p_raffle_id uuid, p_round bigint, p_signature text, p_randomness text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+  v_draw public.draws;
+begin
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;
+  select * into v_draw from public.draws where raffle_id = p_raffle_id for update;
+  if v_raffle.id is null then
+    perform app.fail('raffle_not_found');
+  elsif v_draw.round is null then
+    perform app.fail('raffle_not_sealed');
+  elsif v_raffle.state <> 'CLOSED' then
+    return false;
+  end if;
+  if p_round is distinct from v_draw.round or v_draw.round_at > clock_timestamp()
+    or coalesce(p_signature, '') !~ '^[0-9a-f]{96}$'
+    or p_randomness is distinct from encode(sha256(decode(p_signature, 'hex')), 'hex')
+  then
+    perform app.fail('beacon_invalid');
+  end if;
+  update public.draws set signature = p_signature, randomness = p_randomness, drawn_at = clock_timestamp()
+  where raffle_id = p_raffle_id;
+  perform app.record_winners(p_raffle_id, 1, v_raffle.winners_count);
+  update public.raffles set state = 'DRAWN' where id = p_raffle_id;
+  return true;
+end
+$function$;
+grant execute on function app.draw_raffle(p_raffle_id uuid, p_round bigint, p_signature text, p_randomness text) to service_role;
+
+CREATE OR REPLACE FUNCTION app.drawn_numbers(p_raffle_id uuid, p_places integer)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_draw public.draws;
+  v_numbers integer[] := array(
+    select ticket_num from public.tickets where raffle_id = p_raffle_id and voided_at is null order by ticket_num);
+begin
+  select * into strict v_draw from public.draws where raffle_id = p_raffle_id;
+  return array(
+    select v_numbers[position + 1]
+    from unnest(app.rank_tickets(
+      app.seed_of(p_raffle_id, decode(v_draw.ticket_root, 'hex'), v_draw.round, decode(v_draw.randomness, 'hex')),
+      cardinality(v_numbers), p_places)) with ordinality as ranking (position, place)
+    order by place);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.draws_are_due()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return exists (select from app.due_raffles(1))
+    or exists (select from public.draws d join public.raffles r on r.id = d.raffle_id
+      where r.state = 'CLOSED' and d.randomness is null and d.round_at <= clock_timestamp())
+    or exists (select from public.raffles where state = 'DRAWN');
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.due_draws(p_raffle_id uuid, p_max integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with sealed as (
+    select d.raffle_id, d.chain_hash, d.round, d.round_at from public.draws d join public.raffles r on r.id = d.raffle_id
+    where r.state = 'CLOSED' and d.round is not null and (p_raffle_id is null or d.raffle_id = p_raffle_id)
+    order by d.round_at, d.raffle_id limit p_max
+  )
+  select jsonb_build_object(
+    'seal', coalesce((select jsonb_agg(id) from app.due_raffles(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
+    'waiting', coalesce((select jsonb_agg(jsonb_build_object(
+      'raffle_id', raffle_id, 'chain_hash', chain_hash, 'round', round, 'expected_at', round_at,
+      'is_out', round_at <= clock_timestamp()) order by round_at, raffle_id) from sealed), '[]'),
+    'settle', coalesce((select jsonb_agg(id) from (
+      select id from public.raffles where state = 'DRAWN' and (p_raffle_id is null or id = p_raffle_id) order by id limit p_max) drawn), '[]'))
+$function$;
+grant execute on function app.due_draws(p_raffle_id uuid, p_max integer) to service_role;
+
+CREATE OR REPLACE FUNCTION app.due_raffles(p_max integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select id from public.raffles
+  where state = 'FULL' or state = 'OPEN' and closes_at <= clock_timestamp()
+  order by closes_at, id limit p_max
+$function$;
+
 CREATE OR REPLACE FUNCTION app.duplicate_raffle(p_raffle_id uuid)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -2810,6 +3134,29 @@ begin
     check_at = case when p_code <> 'canceled' then app.clock() end
   where id = p_purchase.id;
   perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, p_purchase.id);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.end_sales(p_raffle public.raffles)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_purchase public.purchases;
+begin
+  for v_purchase in
+    select * from public.purchases where raffle_id = p_raffle.id and status = 'PENDING' order by id for update
+  loop
+    perform app.end_reservation(v_purchase, 'EXPIRED', 'raffle_not_open');
+  end loop;
+  for v_purchase in
+    select * from public.purchases where raffle_id = p_raffle.id and status = 'CONFIRMED' and not redeemed order by id for update
+  loop
+    perform app.redeem_seats(v_purchase, p_raffle, null);
+  end loop;
+  update app.raffle_lanes set open = false where raffle_id = p_raffle.id;
 end
 $function$;
 
@@ -2910,6 +3257,16 @@ CREATE OR REPLACE FUNCTION app.enforce_issued_ticket()
 AS $function$
 begin
   raise exception 'tickets are never changed or deleted' using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enforce_sealed_draw()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception 'a sealed draw is never changed' using errcode = 'insufficient_privilege';
 end
 $function$;
 
@@ -3091,6 +3448,17 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.fair_words(p_below integer, p_words numeric DEFAULT '18446744073709551616'::numeric)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_words - p_words % p_below;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.fill_if_sold_out(p_raffle_id uuid, p_seats app.seats[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3257,6 +3625,38 @@ CREATE OR REPLACE FUNCTION app.fold(p_text text)
  SET search_path TO ''
 AS $function$
   select lower(extensions.unaccent('extensions.unaccent', normalize(p_text, nfkc)))
+$function$;
+
+CREATE OR REPLACE FUNCTION app.fold_blocks(p_hashes bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  for v_level in 1..10 loop
+    exit when length(p_hashes) <= 32;
+    p_hashes := app.fold_hashes(p_hashes);
+  end loop;
+  return p_hashes;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.fold_hashes(p_hashes bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_count integer := length(p_hashes) / 32;
+begin
+  return (
+    select string_agg(case when 2 * pair + 1 < v_count
+      then sha256('\x01'::bytea || substring(p_hashes from pair * 64 + 1 for 64))
+      else substring(p_hashes from pair * 64 + 1 for 32) end, ''::bytea order by pair)
+    from generate_series(0, (v_count - 1) / 2) as pair);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
@@ -3443,6 +3843,38 @@ AS $function$
   )
 $function$;
 grant execute on function app.has_role(p_role public.staff_role) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.hash_tickets(p_raffle_id uuid, p_skip integer DEFAULT 0, p_max integer DEFAULT NULL::integer)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_key text := (select key from app.raffle_keys where raffle_id = p_raffle_id);
+begin
+  return (
+    select coalesce(string_agg(
+      sha256('\x00'::bytea || uuid_send(p_raffle_id) || int4send(ticket_num)
+        || sha256(substring(extensions.hmac('salt ' || ticket_num, v_key, 'sha256') for 16) || uuid_send(user_id))),
+      ''::bytea order by ticket_num), ''::bytea)
+    from (
+      select ticket_num, user_id from public.tickets where raffle_id = p_raffle_id and voided_at is null
+      order by ticket_num offset p_skip limit p_max
+    ) as sealed);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.holder_of(p_ticket public.tickets)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return sha256(app.salt_of(p_ticket.raffle_id, p_ticket.ticket_num) || uuid_send(p_ticket.user_id));
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.honour_late_payment(p_purchase public.purchases)
  RETURNS boolean
@@ -3784,6 +4216,24 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.offer_prize(p_raffle public.raffles, p_place integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  with offered as (
+    insert into public.prize_claims (raffle_id, place, user_id, claim_until)
+    select w.raffle_id, w.place, t.user_id, app.clock() + make_interval(days => app.setting('prize_claim_days'))
+    from public.winners w join public.tickets t using (raffle_id, ticket_num)
+    where w.raffle_id = p_raffle.id and w.place = p_place
+    returning user_id, raffle_id
+  )
+  insert into app.outbox (event, user_id, subject_id) select 'prize_to_claim', user_id, raffle_id from offered;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.on_sign_up()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3840,6 +4290,61 @@ AS $function$
   where key in ('id', 'object', 'amount', 'amount_total', 'amount_received', 'amount_refunded', 'amount_reversed',
     'currency', 'livemode', 'status', 'payment_status', 'payment_intent', 'charge', 'destination', 'reversed',
     'reason', 'failure_code', 'cancellation_reason', 'metadata')
+$function$;
+
+CREATE OR REPLACE FUNCTION app.pass_on_prizes()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_due record;
+  v_raffle public.raffles;
+  v_next integer;
+  v_passed bigint := 0;
+begin
+  for v_due in
+    select raffle_id, place from public.prize_claims where status = 'OFFERED' and claim_until <= clock_timestamp()
+    order by raffle_id, place limit 100
+  loop
+    select * into v_raffle from public.raffles where id = v_due.raffle_id for update;
+    update public.prize_claims set status = 'FORFEITED'
+    where raffle_id = v_due.raffle_id and place = v_due.place and status = 'OFFERED' and claim_until <= clock_timestamp();
+    continue when not found;
+    v_passed := v_passed + 1;
+    v_next := (select max(place) + 1 from public.winners where raffle_id = v_due.raffle_id);
+    perform app.record_winners(v_due.raffle_id, v_next, v_next);
+    if exists (select from public.winners where raffle_id = v_due.raffle_id and place = v_next) then
+      perform app.offer_prize(v_raffle, v_next);
+    else
+      update public.prizes set stock = stock + 1 where id = v_raffle.prize_id;
+    end if;
+  end loop;
+  return v_passed;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.path_of(p_hashes bytea, p_position integer)
+ RETURNS bytea[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_path bytea[] := '{}';
+  v_sibling integer;
+begin
+  while length(p_hashes) > 32 loop
+    v_sibling := p_position # 1;
+    if v_sibling < length(p_hashes) / 32 then
+      v_path := v_path || substring(p_hashes from v_sibling * 32 + 1 for 32);
+    end if;
+    p_hashes := app.fold_hashes(p_hashes);
+    p_position := p_position / 2;
+  end loop;
+  return v_path;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.pay_seats(p_raffle_id uuid, p_seats app.seats[])
@@ -4004,6 +4509,53 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.prize_money(p_raffle public.raffles, p_place integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return nullif(coalesce(p_raffle.prize_per_winner_cents, 0) + coalesce((
+    select (tier ->> 'amount_cents')::bigint from jsonb_array_elements(p_raffle.prize_tiers) as tier
+    where (tier ->> 'place')::integer = p_place), 0), 0);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.prove_ticket(p_raffle_id uuid, p_ticket_num integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_draw public.draws := app.sealed_draw(p_raffle_id);
+  v_ticket public.tickets;
+  v_position integer;
+  v_hashes bytea;
+  v_path bytea[];
+begin
+  select * into v_ticket from public.tickets where raffle_id = p_raffle_id and ticket_num = p_ticket_num and voided_at is null;
+  if not found then
+    perform app.fail('ticket_not_found');
+  end if;
+  v_position := (select count(*) from public.tickets
+    where raffle_id = p_raffle_id and ticket_num < p_ticket_num and voided_at is null);
+  v_hashes := app.hash_tickets(p_raffle_id, v_position / 1024 * 1024, 1024);
+  v_path := app.path_of(v_hashes, v_position % 1024)
+    || app.path_of((select hashes from app.draw_blocks where raffle_id = p_raffle_id), v_position / 1024);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'ticket_num', p_ticket_num, 'holder', encode(app.holder_of(v_ticket), 'hex'), 'index', v_position,
+    'ticket_count', v_draw.ticket_count, 'leaf', encode(substring(v_hashes from v_position % 1024 * 32 + 1 for 32), 'hex'),
+    'path', array(select encode(node, 'hex') from unnest(v_path) with ordinality as step (node, at) order by at),
+    'root', v_draw.ticket_root,
+    'salt', case when v_ticket.user_id = auth.uid() then encode(app.salt_of(p_raffle_id, p_ticket_num), 'hex') end));
+end
+$function$;
+grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num integer) to anon;
+grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num integer) to authenticated;
+grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num integer) to service_role;
+
 CREATE OR REPLACE FUNCTION app.publish_raffle(p_raffle_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -4101,6 +4653,34 @@ AS $function$
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
   select 'quarantined'::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.rank_tickets(p_seed bytea, p_tickets integer, p_places integer)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_order integer[] := array(select generate_series(0, p_tickets - 1));
+  v_index integer := 0;
+  v_word numeric;
+  v_at integer;
+  v_first integer;
+begin
+  for v_place in 1..least(p_places, p_tickets) loop
+    loop
+      v_word := app.word_of(p_seed, v_index);
+      v_index := v_index + 1;
+      exit when v_word < app.fair_words(p_tickets - v_place + 1);
+    end loop;
+    v_at := v_place + v_word % (p_tickets - v_place + 1);
+    v_first := v_order[v_place];
+    v_order[v_place] := v_order[v_at];
+    v_order[v_at] := v_first;
+  end loop;
+  return v_order[1:p_places];
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.recall_purchase(p_user_id uuid, p_key text, p_wallet jsonb)
@@ -4322,6 +4902,33 @@ end
 $function$;
 grant execute on function app.record_purchase_payment(p_purchase_id uuid, p_key text, p_intent jsonb) to service_role;
 
+CREATE OR REPLACE FUNCTION app.record_seal(p_raffle public.raffles)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hashes bytea := app.hash_tickets(p_raffle.id);
+  v_blocks bytea := app.fold_blocks(v_hashes);
+  v_root bytea := app.root_of(v_blocks);
+  v_chain app.beacon_chains;
+  v_sealed_at timestamptz := clock_timestamp();
+  v_round bigint;
+begin
+  if p_raffle.draw_method = 'BEACON' then
+    select * into strict v_chain from app.beacon_chains where in_use;
+    v_round := app.round_from(v_chain, v_sealed_at + interval '60 seconds');
+  end if;
+  insert into public.draws (raffle_id, ticket_count, ticket_root, chain_hash, round, round_at, sealed_at)
+  values (p_raffle.id, length(v_hashes) / 32, encode(v_root, 'hex'), v_chain.hash, v_round,
+    v_chain.genesis + make_interval(secs => (v_round - 1) * v_chain.period_seconds), v_sealed_at);
+  insert into app.draw_blocks (raffle_id, hashes) values (p_raffle.id, v_blocks);
+  insert into app.outbox (event, user_id, subject_id)
+  select 'raffle_sealed', user_id, p_raffle.id from public.tickets where raffle_id = p_raffle.id group by user_id;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.record_topup(p_topup_id uuid, p_key text, p_object jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4365,6 +4972,22 @@ begin
 end
 $function$;
 grant execute on function app.record_topup_failure(p_topup_id uuid, p_key text, p_code text, p_refused boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION app.record_winners(p_raffle_id uuid, p_from integer, p_to integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.winners (raffle_id, place, ticket_num, display_name)
+  select p_raffle_id, place, t.ticket_num, p.display_name
+  from unnest(app.drawn_numbers(p_raffle_id, p_to)) with ordinality as drawn (num, place)
+  join public.tickets t on t.raffle_id = p_raffle_id and t.ticket_num = num
+  left join public.profiles p on p.id = t.user_id
+  where place >= p_from;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[])
  RETURNS jsonb
@@ -4974,6 +5597,95 @@ end
 $function$;
 grant execute on function app.revoke_role(p_user_id uuid, p_role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.root_of(p_hashes bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if length(p_hashes) = 0 then
+    return sha256('');
+  end if;
+  while length(p_hashes) > 32 loop
+    p_hashes := app.fold_hashes(p_hashes);
+  end loop;
+  return p_hashes;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.round_from(p_chain app.beacon_chains, p_time timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return greatest(1, ceil(extract(epoch from p_time - p_chain.genesis) / p_chain.period_seconds) + 1)::bigint;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.salt_of(p_raffle_id uuid, p_ticket_num integer)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return substring(extensions.hmac('salt ' || p_ticket_num,
+    (select key from app.raffle_keys where raffle_id = p_raffle_id), 'sha256') for 16);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.seal_raffle(p_raffle_id uuid)
+ RETURNS public.raffle_state
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+begin
+  perform app.clear_raffle(p_raffle_id);
+  perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;
+  if not (v_raffle.state = 'FULL' or v_raffle.state = 'OPEN' and v_raffle.closes_at <= clock_timestamp()) then
+    return null;
+  end if;
+  if v_raffle.min_tickets > (
+    select coalesce(sum(quantity), 0) from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED')
+  then
+    perform app.stop_raffle(p_raffle_id, 'Fewer tickets were sold than its minimum.');
+    perform app.refund_purchases(p_raffle_id);
+    return 'CANCELLED';
+  end if;
+  perform app.end_sales(v_raffle);
+  perform app.record_seal(v_raffle);
+  update public.raffles set state = 'CLOSED' where id = p_raffle_id;
+  return 'CLOSED';
+end
+$function$;
+grant execute on function app.seal_raffle(p_raffle_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION app.sealed_draw(p_raffle_id uuid)
+ RETURNS public.draws
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_draw public.draws;
+begin
+  select * into v_draw from public.draws where raffle_id = p_raffle_id;
+  if not found and exists (select from public.raffles where id = p_raffle_id and published_at is not null) then
+    perform app.fail('raffle_not_sealed');
+  elsif not found then
+    perform app.fail('raffle_not_found');
+  end if;
+  return v_draw;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.seats_of(p_purchase_id uuid)
  RETURNS app.seats[]
  LANGUAGE sql
@@ -4983,6 +5695,37 @@ AS $function$
   select array_agg((lane_no, start_num, end_num)::app.seats order by lane_no, start_num)
   from app.reservations where purchase_id = p_purchase_id
 $function$;
+
+CREATE OR REPLACE FUNCTION app.seed_of(p_raffle_id uuid, p_root bytea, p_round bigint, p_randomness bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return sha256(convert_to('rafflebase-draw-v1', 'utf8') || uuid_send(p_raffle_id) || p_root || int8send(p_round) || p_randomness);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_role('operator');
+  if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
+    perform app.fail_field('status', 'must be SHIPPED or DELIVERED');
+  end if;
+  update public.prize_claims set status = p_status, tracking = coalesce(p_tracking, tracking)
+  where raffle_id = p_raffle_id and place = p_place;
+  if not found then
+    perform app.fail('prize_not_found');
+  end if;
+end
+$function$;
+grant execute on function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.set_account_status(p_user_id uuid, p_status public.account_status)
  RETURNS void
@@ -5096,6 +5839,45 @@ begin
   return v_value;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION app.settle_raffle(p_raffle_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+  v_escrow_id bigint;
+  v_rest bigint;
+  v_items app.payout_item[];
+begin
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;
+  if v_raffle.state is distinct from 'DRAWN' then
+    return false;
+  end if;
+  v_escrow_id := app.account_of('RAFFLE_ESCROW', v_raffle.currency, null, p_raffle_id);
+  select array_agg((app.account_of('USER', v_raffle.currency, t.user_id), app.prize_money(v_raffle, w.place), t.purchase_id)::app.payout_item
+    order by w.place) into v_items
+  from public.winners w join public.tickets t using (raffle_id, ticket_num)
+  where w.raffle_id = p_raffle_id and app.prize_money(v_raffle, w.place) is not null;
+  if v_items is not null then
+    perform app.post_payouts('PRIZE_PAYOUT', v_escrow_id, v_items, p_raffle_id);
+  end if;
+  v_rest := (select sum(case direction when 'CREDIT' then amount_cents else -amount_cents end)
+    from public.wallet_ledger where account_id = v_escrow_id);
+  if v_rest > 0 then
+    perform app.post_transaction('FEE', array[
+      (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
+  end if;
+  perform app.offer_prize(v_raffle, place) from public.winners
+  where raffle_id = p_raffle_id and app.prize_money(v_raffle, place) is null order by place;
+  perform app.tell_results(v_raffle);
+  update public.raffles set state = 'SETTLED' where id = p_raffle_id;
+  return true;
+end
+$function$;
+grant execute on function app.settle_raffle(p_raffle_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION app.settle_reversals(p_payment app.card_payments, p_kind app.reversal_kind, p_id text)
  RETURNS app.event_outcome
@@ -5433,6 +6215,20 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.tell_results(p_raffle public.raffles)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.outbox (event, user_id, subject_id)
+  select case when bool_or(w.place is not null) then 'won' else 'not_won' end, t.user_id, p_raffle.id
+  from public.tickets t left join public.winners w using (raffle_id, ticket_num)
+  where t.raffle_id = p_raffle.id group by t.user_id;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.topup_of(p_object jsonb)
  RETURNS public.wallet_topups
  LANGUAGE plpgsql
@@ -5547,6 +6343,20 @@ begin
     end if;
   end loop;
   return p_amount_cents;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.word_of(p_seed bytea, p_index integer)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_bytes bytea := substring(sha256(p_seed || int4send(p_index / 4)) from (p_index % 4) * 8 + 1 for 8);
+  v_signed bigint := ('x' || encode(v_bytes, 'hex'))::bit(64)::bigint;
+begin
+  return v_signed + case when v_signed < 0 then 18446744073709551616 else 0 end;
 end
 $function$;
 
@@ -5702,6 +6512,13 @@ CREATE OR REPLACE FUNCTION public.claim_payout(withdrawal_id uuid)
 AS $function$ select app.claim_payout(withdrawal_id) $function$;
 grant execute on function public.claim_payout(withdrawal_id uuid) to service_role;
 
+CREATE OR REPLACE FUNCTION public.claim_prize(raffle_id uuid, place integer, delivery jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.claim_prize(raffle_id, place, delivery) $function$;
+grant execute on function public.claim_prize(raffle_id uuid, place integer, delivery jsonb) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.claim_transfer(withdrawal_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -5715,6 +6532,41 @@ CREATE OR REPLACE FUNCTION public.claim_unfinished(max_rows integer)
  SET search_path TO ''
 AS $function$ select app.claim_unfinished(max_rows) $function$;
 grant execute on function public.claim_unfinished(max_rows integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.describe_draw(raffle_id uuid, skip integer, page_size integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.describe_draw(raffle_id, skip, page_size) $function$;
+grant execute on function public.describe_draw(raffle_id uuid, skip integer, page_size integer) to anon;
+grant execute on function public.describe_draw(raffle_id uuid, skip integer, page_size integer) to authenticated;
+grant execute on function public.describe_draw(raffle_id uuid, skip integer, page_size integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.describe_state(raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.describe_state(raffle_id) $function$;
+grant execute on function public.describe_state(raffle_id uuid) to anon;
+grant execute on function public.describe_state(raffle_id uuid) to authenticated;
+grant execute on function public.describe_state(raffle_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.draw_raffle(raffle_id, round, signature, randomness) $function$;
+grant execute on function public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.due_draws(raffle_id uuid, max_rows integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.due_draws(raffle_id, max_rows) $function$;
+grant execute on function public.due_draws(raffle_id uuid, max_rows integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.duplicate_raffle(raffle_id uuid)
  RETURNS uuid
@@ -5844,6 +6696,16 @@ CREATE OR REPLACE FUNCTION public.missing_events(ids text[])
 AS $function$ select app.missing_events(ids) $function$;
 grant execute on function public.missing_events(ids text[]) to service_role;
 
+CREATE OR REPLACE FUNCTION public.prove_ticket(raffle_id uuid, ticket_num integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.prove_ticket(raffle_id, ticket_num) $function$;
+grant execute on function public.prove_ticket(raffle_id uuid, ticket_num integer) to anon;
+grant execute on function public.prove_ticket(raffle_id uuid, ticket_num integer) to authenticated;
+grant execute on function public.prove_ticket(raffle_id uuid, ticket_num integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.publish_raffle(raffle_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -5970,6 +6832,20 @@ CREATE OR REPLACE FUNCTION public.revoke_role(user_id uuid, role public.staff_ro
 AS $function$ select app.revoke_role(user_id, role) $function$;
 grant execute on function public.revoke_role(user_id uuid, role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.seal_raffle(raffle_id uuid)
+ RETURNS public.raffle_state
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.seal_raffle(raffle_id) $function$;
+grant execute on function public.seal_raffle(raffle_id uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.send_prize(raffle_id uuid, place integer, status public.prize_claim_status, tracking text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.send_prize(raffle_id, place, status, tracking) $function$;
+grant execute on function public.send_prize(raffle_id uuid, place integer, status public.prize_claim_status, tracking text) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.set_account_status(user_id uuid, status public.account_status)
  RETURNS void
  LANGUAGE sql
@@ -6006,6 +6882,13 @@ CREATE OR REPLACE FUNCTION public.set_setting(name text, value integer)
  SET search_path TO ''
 AS $function$ select app.set_setting(name, value) $function$;
 grant execute on function public.set_setting(name text, value integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.settle_raffle(raffle_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.settle_raffle(raffle_id) $function$;
+grant execute on function public.settle_raffle(raffle_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION public.suspend_wallet(user_id uuid, reason text)
  RETURNS void
@@ -6047,9 +6930,13 @@ alter default privileges for role postgres in schema public grant delete, insert
 
 select cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invariants()'); -- as postgres
 
+select cron.schedule('draw-raffles', '5 seconds', 'select app.call_function(''/close-raffle'') where app.draws_are_due()'); -- as postgres
+
 select cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()'); -- as postgres
 
 select cron.schedule('expire-purchases', '10 seconds', 'select app.expire_purchases()'); -- as postgres
+
+select cron.schedule('pass-on-prizes', '37 * * * *', 'select app.pass_on_prizes()'); -- as postgres
 
 select cron.schedule('purge', '17 * * * *', 'select app.purge()'); -- as postgres
 
@@ -6058,6 +6945,8 @@ select cron.schedule('reconcile-stripe', '27 * * * *', 'select app.call_function
 select cron.schedule('refresh-popular', '*/2 * * * *', 'select app.refresh_popular()'); -- as postgres
 
 select cron.schedule('refund-cancelled', '10 seconds', 'select app.refund_cancelled()'); -- as postgres
+
+select cron.schedule('seal-raffles', '2 seconds', 'select app.seal_raffle(id) from app.due_raffles(1) as id'); -- as postgres
 
 select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''/reconcile/sweep'')'); -- as postgres
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, testDatabase } from "../support/database.ts";
+import { draw, seal, settle, winnersOf } from "../support/draws.ts";
 import { buy, operatorOf, player, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
 import { violations, walletOf } from "../support/wallets.ts";
 
@@ -319,20 +320,24 @@ describe("boosts and retries", () => {
   });
 
   test("a retry is for a ticket that lost in the raffle before, once", async () => {
-    const before = await raffle(db, { tickets_required: 2 });
-    const { tickets } = await buy(db, ana, { raffle_id: before, quantity: 2 });
+    const before = await raffle(db, { tickets_required: 3 });
+    const { tickets } = await buy(db, ana, { raffle_id: before, quantity: 3 });
     const raffle_id = await raffle(db, { retry_of: before, retry_price_cents: 200 });
     const retry = (ticket: number, quantity = 1) =>
       buy(db, ana, { raffle_id, type: "RETRY", quantity, ticket_id: ticket });
     expect(await codeOf(retry(tickets[0].id))).toBe("retry_not_available");
-    await db.sql`alter table public.raffles disable trigger enforce_state_change`;
-    await db.sql`update public.raffles set state = 'SETTLED' where id = ${before}`;
-    await db.sql`alter table public.raffles enable trigger enforce_state_change`;
-    expect((await retry(tickets[0].id)).purchase.amount_cents).toBe(200);
-    expect(await codeOf(retry(tickets[0].id))).toBe("retry_not_available");
-    expect(await codeOf(retry(tickets[1].id, 2))).toBe("retry_not_available");
+    await seal(db, before);
+    await draw(db, before);
+    await settle(db, before);
+    const [{ ticket_num }] = await winnersOf(db, before);
+    const won = tickets.find((ticket: { ticket_num: number }) => ticket.ticket_num === ticket_num);
+    const [lost, other] = tickets.filter((ticket: unknown) => ticket !== won);
+    expect(await codeOf(retry(won.id))).toBe("retry_not_available");
+    expect((await retry(lost.id)).purchase.amount_cents).toBe(200);
+    expect(await codeOf(retry(lost.id))).toBe("retry_not_available");
+    expect(await codeOf(retry(other.id, 2))).toBe("retry_not_available");
     const elsewhere = await raffle(db);
-    const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: tickets[1].id });
+    const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: other.id });
     expect(await codeOf(asked)).toBe("retry_not_available");
   });
 });
@@ -347,7 +352,7 @@ describe("what is issued stays", () => {
         "update public.tickets set user_id = gen_random_uuid()",
         "update public.tickets set purchase_id = gen_random_uuid()",
         "delete from public.tickets",
-        "truncate public.tickets",
+        "truncate public.tickets cascade",
       ]
     ) {
       for (const sql of [db.sql, db.superuser]) {

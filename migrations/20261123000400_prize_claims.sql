@@ -1,0 +1,127 @@
+-- Prizes that are things: claimed by who won them, sent, delivered. One that nobody claims in time goes to
+-- the next place of the same draw: there is never a second one.
+
+insert into app.error_codes (code, status) values
+  ('prize_not_found', 404),
+  ('prize_not_claimable', 409);
+
+insert into app.settings (name, value, minimum, maximum, description) values
+  ('prize_claim_days', 30, 1, 365, 'How long a prize waits to be claimed before it goes to the next place.');
+
+create type public.prize_claim_status as enum ('OFFERED', 'CLAIMED', 'SHIPPED', 'DELIVERED', 'FORFEITED');
+
+create table public.prize_claims (
+  raffle_id uuid not null,
+  place integer not null,
+  user_id uuid not null references public.profiles (id),
+  status public.prize_claim_status not null default 'OFFERED',
+  claim_until timestamptz not null,
+  delivery jsonb check (jsonb_typeof(delivery) = 'object' and length(delivery::text) <= 4096),
+  tracking text check (length(tracking) between 1 and 500),
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  primary key (raffle_id, place),
+  foreign key (raffle_id, place) references public.winners (raffle_id, place)
+);
+comment on table public.prize_claims is 'One for each place that won the prize itself.';
+comment on column public.prize_claims.delivery is 'Where to send it, as the winner wrote it.';
+create index prize_claims_user on public.prize_claims (user_id);
+create index prize_claims_open on public.prize_claims (claim_until) where status = 'OFFERED';
+alter table public.prize_claims enable row level security;
+insert into app.state_changes (subject, from_state, to_state) values
+  ('prize_claims', 'OFFERED', 'CLAIMED'),
+  ('prize_claims', 'OFFERED', 'FORFEITED'),
+  ('prize_claims', 'CLAIMED', 'SHIPPED'),
+  ('prize_claims', 'CLAIMED', 'DELIVERED'),
+  ('prize_claims', 'SHIPPED', 'DELIVERED');
+create trigger enforce_state_change before update on public.prize_claims
+  for each row when (old.status is distinct from new.status) execute function app.enforce_state_change();
+create trigger touch_updated_at before update on public.prize_claims for each row execute function app.touch_updated_at();
+create trigger record_change after update of status, tracking on public.prize_claims
+  for each row execute function app.record_change('raffle_id');
+
+-- Offers the prize of a place to whoever drew it.
+create function app.offer_prize(p_raffle public.raffles, p_place integer) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  with offered as (
+    insert into public.prize_claims (raffle_id, place, user_id, claim_until)
+    select w.raffle_id, w.place, t.user_id, app.clock() + make_interval(days => app.setting('prize_claim_days'))
+    from public.winners w join public.tickets t using (raffle_id, ticket_num)
+    where w.raffle_id = p_raffle.id and w.place = p_place
+    returning user_id, raffle_id
+  )
+  insert into app.outbox (event, user_id, subject_id) select 'prize_to_claim', user_id, raffle_id from offered;
+end
+$$;
+
+-- Claims a prize that the caller won, and says where to send it. Claiming again, until it is sent, changes
+-- where. Locks the claim. Raises not_authenticated, rate_limited, prize_not_found, prize_not_claimable,
+-- request_invalid.
+create function app.claim_prize(p_raffle_id uuid, p_place integer, p_delivery jsonb) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_user_id uuid := app.take_token('account', app.signed_in_user());
+  v_claim public.prize_claims;
+begin
+  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096 then
+    perform app.fail_field('delivery', 'must be an object of at most 4096 characters');
+  end if;
+  select * into v_claim from public.prize_claims
+  where raffle_id = p_raffle_id and place = p_place and user_id = v_user_id for update;
+  if not found then
+    perform app.fail('prize_not_found');
+  elsif v_claim.status not in ('OFFERED', 'CLAIMED') or v_claim.status = 'OFFERED' and v_claim.claim_until <= clock_timestamp() then
+    perform app.fail('prize_not_claimable');
+  end if;
+  update public.prize_claims set status = 'CLAIMED', delivery = p_delivery where raffle_id = p_raffle_id and place = p_place;
+end
+$$;
+
+-- Says that a claimed prize is on its way, or has arrived. Operators.
+-- Raises not_permitted, prize_not_found, state_change_refused.
+create function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform app.require_role('operator');
+  if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
+    perform app.fail_field('status', 'must be SHIPPED or DELIVERED');
+  end if;
+  update public.prize_claims set status = p_status, tracking = coalesce(p_tracking, tracking)
+  where raffle_id = p_raffle_id and place = p_place;
+  if not found then
+    perform app.fail('prize_not_found');
+  end if;
+end
+$$;
+
+-- Prizes whose time is over go to the next place that has none yet; when all have had their turn, the prize
+-- goes back to stock. Run by the clock. Locks the raffle, then the claim.
+create function app.pass_on_prizes() returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_due record;
+  v_raffle public.raffles;
+  v_next integer;
+  v_passed bigint := 0;
+begin
+  for v_due in
+    select raffle_id, place from public.prize_claims where status = 'OFFERED' and claim_until <= clock_timestamp()
+    order by raffle_id, place limit 100
+  loop
+    select * into v_raffle from public.raffles where id = v_due.raffle_id for update;
+    update public.prize_claims set status = 'FORFEITED'
+    where raffle_id = v_due.raffle_id and place = v_due.place and status = 'OFFERED' and claim_until <= clock_timestamp();
+    continue when not found;
+    v_passed := v_passed + 1;
+    v_next := (select max(place) + 1 from public.winners where raffle_id = v_due.raffle_id);
+    perform app.record_winners(v_due.raffle_id, v_next, v_next);
+    if exists (select from public.winners where raffle_id = v_due.raffle_id and place = v_next) then
+      perform app.offer_prize(v_raffle, v_next);
+    else
+      update public.prizes set stock = stock + 1 where id = v_raffle.prize_id;
+    end if;
+  end loop;
+  return v_passed;
+end
+$$;

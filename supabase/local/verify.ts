@@ -1,0 +1,163 @@
+// `npm run verify -- <address or file>`: makes a draw again from its published proof alone, and says in
+// plain words what it checked. Needs no account, and of this project only shared/draw.ts and shared/drand.ts.
+import { readFileSync } from "node:fs";
+import {
+  DRAW_ALGORITHM,
+  drawPositions,
+  hashLeaf,
+  hashSeed,
+  MerkleTree,
+  uuidToBytes,
+} from "../../shared/draw.ts";
+import { findChain, firstRoundFrom, inspectBeacon } from "../../shared/drand.ts";
+import { decodeHex, encodeHex } from "../../shared/hex.ts";
+
+const NOTICE_MS = 60_000;
+
+interface Seal {
+  algorithm: string;
+  raffle_id: string;
+  ticket_count: number;
+  ticket_root: string;
+  sealed_at: string;
+  beacon: { chain_hash: string; round: number; signature?: string; randomness?: string };
+  winners: { place: number; ticket_num: number }[];
+}
+
+class Wrong extends Error {}
+
+function demand(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Wrong(otherwise);
+}
+
+const say = (line: string) => console.log(line);
+
+/** The lines of a proof: what was sealed, then each ticket. A proof in one piece is given line by line too. */
+async function* readLines(source: string): AsyncGenerator<unknown> {
+  if (/^https?:/.test(source)) {
+    const answer = await fetch(`${source}${source.includes("?") ? "&" : "?"}format=ndjson`);
+    demand(
+      answer.ok,
+      `${source} answers ${answer.status}: ${(await answer.clone().text()).slice(0, 300)}`,
+    );
+    let rest = "";
+    for await (const part of answer.body!.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) if (line) yield JSON.parse(line);
+    }
+    demand(rest.trim() === "", "the proof breaks off");
+    return;
+  }
+  const text = readFileSync(source, "utf8");
+  try {
+    const { tickets, ...seal } = JSON.parse(text);
+    yield seal;
+    yield* tickets;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    for (const line of text.split("\n")) if (line) yield JSON.parse(line);
+  }
+}
+
+/** Makes the tree again; returns the tickets' numbers. */
+async function checkTickets(seal: Seal, tickets: AsyncGenerator<unknown>): Promise<number[]> {
+  const tree = new MerkleTree();
+  const numbers: number[] = [];
+  const raffleId = uuidToBytes(seal.raffle_id);
+  for await (const ticket of tickets) {
+    const { ticket_num, holder } = ticket as { ticket_num: number; holder: string };
+    demand(ticket_num > (numbers.at(-1) ?? -1), `ticket ${ticket_num} is not in ascending order`);
+    numbers.push(ticket_num);
+    tree.add(hashLeaf(raffleId, ticket_num, decodeHex(holder)));
+  }
+  demand(
+    numbers.length === seal.ticket_count,
+    `there are ${numbers.length} tickets, not ${seal.ticket_count}`,
+  );
+  const root = encodeHex(tree.root());
+  demand(
+    root === seal.ticket_root,
+    `the tickets have the root ${root}, not the one that was sealed`,
+  );
+  say(`ok    the ${numbers.length} tickets are those that were sealed, with the root ${root}`);
+  return numbers;
+}
+
+function checkRound({ sealed_at, beacon }: Seal) {
+  const chain = findChain(beacon.chain_hash);
+  demand(chain !== undefined, `the chain ${beacon.chain_hash} is not one that we know`);
+  const round = firstRoundFrom(chain, Math.ceil(toMs(sealed_at)) + NOTICE_MS);
+  demand(
+    round === beacon.round,
+    `sealed at ${sealed_at}, the round must be ${round}, not ${beacon.round}`,
+  );
+  say(
+    `ok    round ${round} of ${chain.name} is the first that came out a minute after the sealing`,
+  );
+  if (chain.foreseeable) {
+    say("note  that chain is for development: anybody can know its rounds beforehand");
+  }
+  return chain;
+}
+
+/** With its microseconds, which Date drops: rounded up, nothing comes out too early. */
+function toMs(time: string): number {
+  const fraction = /\.(\d+)/.exec(time)?.[1] ?? "";
+  const beyond = Number(`0.${fraction.slice(3) || "0"}`);
+  return Date.parse(time) + (beyond > 0 ? 1 : 0);
+}
+
+function checkWinners(seal: Seal, numbers: number[], randomness: string) {
+  const { winners, beacon: { round } } = seal;
+  const input = {
+    raffleId: uuidToBytes(seal.raffle_id),
+    ticketRoot: decodeHex(seal.ticket_root),
+    round,
+    randomness: decodeHex(randomness),
+  };
+  say(`ok    the draw's seed is ${encodeHex(hashSeed(input))}`);
+  demand(winners.length > 0, "the round is out, and no winner is named");
+  const drawn = drawPositions(input, numbers.length);
+  for (const [index, { place, ticket_num }] of winners.entries()) {
+    const expected = numbers[drawn.next().value!];
+    demand(place === index + 1, `place ${index + 1} is missing`);
+    demand(
+      ticket_num === expected,
+      `place ${place} belongs to ticket ${expected}, not ${ticket_num}`,
+    );
+    say(`ok    place ${place} is ticket ${ticket_num}`);
+  }
+}
+
+async function verify(source: string): Promise<void> {
+  const lines = readLines(source);
+  const seal = (await lines.next()).value as Seal;
+  demand(seal.algorithm === DRAW_ALGORITHM, `this knows ${DRAW_ALGORITHM}, not ${seal.algorithm}`);
+  const numbers = await checkTickets(seal, lines);
+  const chain = checkRound(seal);
+  const { round, signature, randomness } = seal.beacon;
+  if (randomness === undefined) {
+    demand(seal.winners.length === 0, "winners are named before the round is out");
+    return say("note  the round is not out yet: there is no draw to check");
+  }
+  const { flaw } = await inspectBeacon(chain, round, { round, signature, randomness });
+  demand(flaw === undefined, `the beacon is not that round's: ${flaw}`);
+  say(`ok    the beacon is signed by ${chain.name}, and the randomness is its signature's`);
+  checkWinners(seal, numbers, randomness);
+}
+
+const [source] = Deno.args;
+if (!source) {
+  console.error(
+    "npm run verify -- <address of verify-draw/<raffle id>, or a file with its answer>",
+  );
+  Deno.exit(2);
+}
+try {
+  await verify(source);
+  say("All of it holds.");
+} catch (error) {
+  say(`WRONG ${(error as Error).message}`);
+  Deno.exit(1);
+}

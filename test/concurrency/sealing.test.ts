@@ -1,0 +1,89 @@
+import { afterEach, beforeAll, expect, test } from "vitest";
+import * as the from "../support/crowd.ts";
+import { crowd, tally } from "../support/crowd.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { testDatabase } from "../support/database.ts";
+import { beacon, close, draw, reachRound, seal, settle, winnersOf } from "../support/draws.ts";
+import { buy, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { race } from "../support/races.ts";
+import { scaled, seed } from "../support/scale.ts";
+import { violations, walletOf } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let people: string[];
+beforeAll(async () => {
+  db = await testDatabase();
+  await db.sql`update app.rate_limits set burst = 1000000 where class = 'money'`;
+  people = await crowd(db, 50, 10_000_000);
+});
+afterEach(async () => expect(await violations(db)).toEqual([]));
+const dice = the.dice(seed);
+
+test(`fifty buyers race the seal: a ticket that is sealed or the money back (SEED=${seed})`, async () => {
+  for (let round = 0; round < scaled(10, 1_000); round++) {
+    const raffle_id = await raffle(db, {
+      ticket_price_cents: 10,
+      tickets_required: 1000,
+      lanes: 8,
+    });
+    await buy(db, people[0], { raffle_id });
+    const before = (await walletOf(db, people[1])).balance;
+    const closing = new Promise((resolve) => setTimeout(resolve, dice.upTo(15)))
+      .then(() => close(db, raffle_id)).then(() => seal(db, raffle_id));
+    const outcomes = await Promise.all(
+      people.slice(1).map((id) => the.outcomeOf(buy(db, id, { raffle_id }))),
+    );
+    expect(await closing).toBe("CLOSED");
+    const counts = tally(outcomes);
+    expect(Object.keys(counts).filter((code) => !["none", "raffle_not_open"].includes(code)))
+      .toEqual([]);
+    const [{ ticket_count }] = await db
+      .sql`select ticket_count from public.draws where raffle_id = ${raffle_id}`;
+    expect(ticket_count).toBe(1 + (counts.none ?? 0));
+    expect(await ticketsOf(db, raffle_id)).toHaveLength(ticket_count);
+    const paid = outcomes[0].code === "none" ? 10 : 0;
+    expect((await walletOf(db, people[1])).balance).toBe(before - paid);
+  }
+});
+
+test("a purchase that is under way is waited for, and sealed with the others", async () => {
+  const raffle_id = await raffle(db, {
+    tickets_required: 1000,
+    lanes: 4,
+    closes_at: new Date(Date.now() + 500),
+  });
+  await buy(db, people[0], { raffle_id });
+  const outcome = await race(
+    db,
+    (sql) => the.buyWithin(sql, people[1], { raffle_id }),
+    async (sql) => {
+      await sql`select pg_sleep(0.6)`;
+      return await sql`select app.seal_raffle(${raffle_id})`;
+    },
+  );
+  expect(outcome).toMatchObject({ first: "fulfilled", second: "done" });
+  const [{ ticket_count }] = await db
+    .sql`select ticket_count from public.draws where raffle_id = ${raffle_id}`;
+  expect(ticket_count).toBe(2);
+});
+
+test("twenty seals, draws and settlements at once make one of each", async () => {
+  const raffle_id = await raffle(db, {
+    tickets_required: 10,
+    min_tickets: 10,
+    prize_tiers: [{ place: 1, amount_cents: 1000 }],
+  });
+  for (const id of people.slice(0, 10)) await buy(db, id, { raffle_id });
+  const twenty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 20 }, work));
+  expect((await twenty(() => seal(db, raffle_id))).filter(Boolean)).toEqual(["CLOSED"]);
+  await reachRound(db, raffle_id);
+  const given = beacon();
+  expect((await twenty(() => draw(db, raffle_id, given))).filter(Boolean)).toEqual([true]);
+  expect((await twenty(() => settle(db, raffle_id))).filter(Boolean)).toEqual([true]);
+  expect(await winnersOf(db, raffle_id)).toHaveLength(1);
+  expect(await stateOf(db, raffle_id)).toBe("SETTLED");
+  const [{ paid }] = await db
+    .sql`select sum(amount_cents)::integer as paid from public.wallet_ledger
+    where raffle_id = ${raffle_id} and reason = 'PRIZE_PAYOUT' and user_id is not null`;
+  expect(paid).toBe(1000);
+});
