@@ -179,6 +179,47 @@ describe("verify-draw", () => {
     expect(verify(text)).toMatchObject({ status: 0 });
   });
 
+  test("is all that npm run verify needs to say whether the draw is right", async () => {
+    const { id } = await drawable();
+    await closeAll();
+    const run = async (source: string) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--node-modules-dir=manual", "supabase/local/verify.ts", source],
+      }).output();
+      const decoder = new TextDecoder();
+      return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+    };
+    const address = `${stack.apiUrl}/functions/v1/verify-draw/${id}`;
+    const right = await run(address);
+    expect(right.text).toContain("the beacon is signed by rafflebase-local");
+    expect(right).toMatchObject({ code: 0 });
+
+    const proof = (await read(id)).body;
+    const [{ ticket_num }] = proof.winners;
+    const other = proof.tickets.find((one: { ticket_num: number }) =>
+      one.ticket_num !== ticket_num
+    );
+    const file = await Deno.makeTempFile({ suffix: ".json" });
+    for (
+      const [bent, words] of [
+        [{ winners: [{ place: 1, ticket_num: other.ticket_num }] }, "place 1 belongs to ticket"],
+        [{ tickets: proof.tickets.slice(1) }, "there are 6 tickets, not 7"],
+        [{ ticket_root: "0".repeat(64) }, "not the one that was sealed"],
+        [{ sealed_at: "2026-01-01T00:00:00Z" }, "the round must be"],
+        [
+          { beacon: { ...proof.beacon, signature: "0".repeat(96) } },
+          "the beacon is not that round's",
+        ],
+      ] as const
+    ) {
+      await Deno.writeTextFile(file, JSON.stringify({ ...proof, ...bent }));
+      const wrong = await run(file);
+      expect(wrong.text).toContain(words);
+      expect(wrong.code).toBe(1);
+    }
+    await Deno.remove(file);
+  });
+
   test("says that a raffle is not sealed, or not there", async () => {
     expect(await read(await raffle(stack))).toMatchObject({
       status: 409,

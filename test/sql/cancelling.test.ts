@@ -5,6 +5,7 @@ import { crowd } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, testDatabase, urlOf } from "../support/database.ts";
 import { buy, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { largeRaffle } from "../support/large-raffle.ts";
 import { race } from "../support/races.ts";
 import { isLong, scaled } from "../support/scale.ts";
 import * as stripe from "../support/stripe-events.ts";
@@ -312,33 +313,6 @@ describe("a refund that the bank does not take", () => {
 });
 
 describe("the refund of a large raffle", () => {
-  /** So many tickets sold, ten in each purchase, written as buying would leave it. */
-  async function largeRaffle(tickets: number) {
-    const raffle_id = await raffle(db, { tickets_required: tickets, ticket_price_cents: 100 });
-    const people = await crowd(db, tickets / 50, 5_000);
-    await db.superuser.begin(async (sql) => {
-      await sql`with seats as (
-          select n, gen_random_uuid() as id, (${people}::uuid[])[n % ${people.length}::integer + 1] as user_id
-          from generate_series(0, ${tickets / 10 - 1}::integer) as n
-        ), bought as (
-          insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency,
-            payment_method, redeem, redeemed, confirmed_at)
-          select id, user_id, ${raffle_id}, 'ENTRY', 'CONFIRMED', 10, 1000, 'EUR', 'wallet', true, true, now() from seats
-        ), issued as (
-          insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
-          select ${raffle_id}, n * 10 + seat, user_id, id from seats, generate_series(1, 10) as seat
-        )
-        select app.post_transaction('TICKET_PURCHASE', array[
-          (app.account_of('USER', 'EUR', user_id), -1000),
-          (app.account_of('RAFFLE_ESCROW', 'EUR', null, ${raffle_id}), 1000)]::app.posting[],
-          p_purchase_id => id, p_raffle_id => ${raffle_id}) from seats`;
-      await sql`update app.raffle_lanes set fresh = 0 where raffle_id = ${raffle_id}`;
-      await sql`update public.raffles set state = 'FULL' where id = ${raffle_id}`;
-    });
-    expect(await violations(db)).toEqual([]);
-    return { raffle_id, people };
-  }
-
   const isRefunding = async () =>
     (await db.superuser`select exists (select from pg_stat_activity where datname = ${db.name}
       and application_name = 'interrupted' and wait_event = 'PgSleep') as yes`)[0].yes;
@@ -361,7 +335,7 @@ describe("the refund of a large raffle", () => {
   }
 
   test("gives everybody their money once", async () => {
-    const { raffle_id, people } = await largeRaffle(scaled(5_000, 100_000));
+    const { raffle_id, people } = await largeRaffle(db, scaled(5_000, 100_000));
     const begun = performance.now();
     expect(await the.cancel(db, raffle_id)).toMatchObject({ people: people.length });
     const seconds = (performance.now() - begun) / 1000;
@@ -372,7 +346,7 @@ describe("the refund of a large raffle", () => {
   });
 
   test("goes on where it was, however often it is interrupted", async () => {
-    const { raffle_id, people } = await largeRaffle(scaled(5_000, 100_000));
+    const { raffle_id, people } = await largeRaffle(db, scaled(5_000, 100_000));
     const purchases = people.length * 5;
     await db.sql`select app.stop_raffle(${raffle_id}, 'A test')`;
     const batch = Math.ceil(purchases / 10);
