@@ -69,10 +69,22 @@ create table public.lotteries (
   name text not null unique check (app.is_name(name, 100)),
   description text not null default '',
   digits smallint not null check (digits between 2 and 6),
+  draw_days smallint[] not null default '{1,2,3,4,5,6,7}' check (draw_days <@ '{1,2,3,4,5,6,7}'),
+  draws_at time not null default '22:30',
+  time_zone text not null default 'America/Bogota',
   results_url text check (results_url ~ '^https?://'),
   created_at timestamptz not null default now()
 );
 comment on table public.lotteries is 'Official lotteries, whose results can decide raffles.';
+comment on column public.lotteries.draw_days is 'Days of the week, from 1, Monday, to 7.';
+
+create table public.lottery_dates (
+  lottery_id uuid not null references public.lotteries (id),
+  draw_date date not null,
+  takes_place boolean not null,
+  primary key (lottery_id, draw_date)
+);
+comment on table public.lottery_dates is 'Where the calendar of a lottery differs from its days: a draw more, or one less.';
 comment on column public.lotteries.digits is 'Figures of a winning number: 4 means 0000 to 9999.';
 
 
@@ -134,6 +146,7 @@ create index raffles_newest on public.raffles (published_at desc, id);
 alter table public.prizes enable row level security;
 alter table public.raffle_categories enable row level security;
 alter table public.lotteries enable row level security;
+alter table public.lottery_dates enable row level security;
 alter table public.raffles enable row level security;
 
 insert into app.state_changes (subject, from_state, to_state) values

@@ -1,5 +1,8 @@
 -- Publishing: a draft's terms are checked as a whole, completed from its category, and fixed.
 
+insert into app.settings (name, value, minimum, maximum, description) values
+  ('lottery_cutoff_minutes', 60, 15, 1440, 'How long before an official draw the sale of its tickets ends.');
+
 -- What is wrong with the prize money. It must be there even if only the minimum is sold, each ticket in the
 -- cheapest way there is. Numeric, because a draft may hold numbers whose product is no bigint.
 create function app.find_tier_faults(p_raffle public.raffles) returns setof text
@@ -67,8 +70,12 @@ language sql stable security definer set search_path = '' as $$
       (p_raffle.lottery_draw_date is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('lottery_draw_date', 'must be within two years', p_raffle.lottery_draw_date <= (app.clock() + interval '2 years')::date),
     -- Nobody buys a number that may be known already.
-    ('closes_at', 'must be before the lottery''s draw date begins, at 00:00 UTC',
-      p_raffle.closes_at < p_raffle.lottery_draw_date::timestamp at time zone 'utc'),
+    ('lottery_draw_date', 'must be a date on which the lottery draws',
+      p_raffle.lottery_id is null or app.lottery_moment(p_raffle.lottery_id, p_raffle.lottery_draw_date) is not null),
+    ('closes_at', 'must be well before the lottery draws',
+      p_raffle.closes_at <= app.lottery_moment(p_raffle.lottery_id, p_raffle.lottery_draw_date)
+        - make_interval(mins => app.setting('lottery_cutoff_minutes'))),
+    ('winners_count', 'must be 1 where a lottery decides', p_raffle.draw_method <> 'LOTTERY' or p_raffle.winners_count = 1),
     ('unsold_rule', 'goes with the draw method LOTTERY', (p_raffle.unsold_rule is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('tickets_required', 'must fit the figures of the lottery',
       p_raffle.tickets_required <= (select power(10, digits) from public.lotteries where id = p_raffle.lottery_id))

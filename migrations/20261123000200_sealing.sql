@@ -137,6 +137,9 @@ begin
   values (p_raffle.id, length(v_hashes) / 32, encode(v_root, 'hex'), v_chain.hash, v_round,
     v_chain.genesis + make_interval(secs => (v_round - 1) * v_chain.period_seconds), v_sealed_at);
   insert into app.draw_blocks (raffle_id, hashes) values (p_raffle.id, v_blocks);
+  if p_raffle.draw_method = 'LOTTERY' then
+    perform app.await_lottery(p_raffle, p_raffle.lottery_draw_date);
+  end if;
   insert into app.outbox (event, user_id, subject_id)
   select 'raffle_sealed', user_id, p_raffle.id from public.tickets where raffle_id = p_raffle.id group by user_id;
 end
@@ -155,6 +158,9 @@ create function app.draw_is_near(p_raffle_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return exists (
-    select from public.draws where raffle_id = p_raffle_id and round_at < clock_timestamp() + interval '10 seconds');
+    select from public.draws where raffle_id = p_raffle_id and round_at < clock_timestamp() + interval '10 seconds')
+    or exists (
+      select from public.lottery_draws where raffle_id = p_raffle_id and winning_number is null
+        and app.lottery_moment(lottery_id, draw_date) < clock_timestamp() + interval '10 seconds');
 end
 $$;

@@ -5,12 +5,16 @@ create table public.winners (
   place integer not null check (place > 0),
   ticket_num integer not null,
   display_name text,
+  amount_cents bigint check (amount_cents > 0),
+  figures smallint,
   drawn_at timestamptz not null default clock_timestamp(),
   primary key (raffle_id, place),
   foreign key (raffle_id, ticket_num) references public.tickets (raffle_id, ticket_num),
   unique (raffle_id, ticket_num)
 );
 comment on table public.winners is 'Who won, by the name they show. Places beyond winners_count took over a prize that nobody claimed.';
+comment on column public.winners.amount_cents is 'What the place is paid in money; null where the prize itself is won.';
+comment on column public.winners.figures is 'How many last figures won it, where a lottery decides; null for the whole number.';
 alter table public.winners enable row level security;
 create trigger refuse_change before update or delete or truncate on public.winners
   for each statement execute function app.refuse_change();
@@ -70,10 +74,11 @@ $$;
 create function app.record_winners(p_raffle_id uuid, p_from integer, p_to integer) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into public.winners (raffle_id, place, ticket_num, display_name)
-  select p_raffle_id, place, t.ticket_num, p.display_name
+  insert into public.winners (raffle_id, place, ticket_num, display_name, amount_cents)
+  select p_raffle_id, place, t.ticket_num, p.display_name, app.prize_money(r, place::integer)
   from unnest(app.drawn_numbers(p_raffle_id, p_to)) with ordinality as drawn (num, place)
   join public.tickets t on t.raffle_id = p_raffle_id and t.ticket_num = num
+  join public.raffles r on r.id = p_raffle_id
   left join public.profiles p on p.id = t.user_id
   where place >= p_from;
 end
@@ -104,10 +109,10 @@ begin
     return false;
   end if;
   v_escrow_id := app.account_of('RAFFLE_ESCROW', v_raffle.currency, null, p_raffle_id);
-  select array_agg((app.account_of('USER', v_raffle.currency, t.user_id), app.prize_money(v_raffle, w.place), t.purchase_id)::app.payout_item
+  select array_agg((app.account_of('USER', v_raffle.currency, t.user_id), w.amount_cents, t.purchase_id)::app.payout_item
     order by w.place) into v_items
   from public.winners w join public.tickets t using (raffle_id, ticket_num)
-  where w.raffle_id = p_raffle_id and app.prize_money(v_raffle, w.place) is not null;
+  where w.raffle_id = p_raffle_id and w.amount_cents is not null;
   if v_items is not null then
     perform app.post_payouts('PRIZE_PAYOUT', v_escrow_id, v_items, p_raffle_id);
   end if;
@@ -118,7 +123,7 @@ begin
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
   end if;
   perform app.offer_prize(v_raffle, place) from public.winners
-  where raffle_id = p_raffle_id and app.prize_money(v_raffle, place) is null order by place;
+  where raffle_id = p_raffle_id and amount_cents is null order by place;
   perform app.tell_results(v_raffle);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;

@@ -42,6 +42,10 @@ language sql stable security definer set search_path = '' as $$
     'winners', coalesce((
       select jsonb_agg(jsonb_build_object('place', place, 'ticket_num', ticket_num) order by place)
       from public.winners where raffle_id = p_draw.raffle_id), '[]'))
+  || coalesce((
+    select jsonb_build_object('lottery', jsonb_agg(jsonb_build_object(
+      'lottery_id', lottery_id, 'draw_date', draw_date, 'winning_number', winning_number) order by draw_date))
+    from public.lottery_draws where raffle_id = p_draw.raffle_id having count(*) > 0), '{}')
 $$;
 
 -- The proof that one ticket is among those that were sealed; its salt, with which the holder can be checked,
@@ -87,6 +91,7 @@ language sql stable security definer set search_path = '' as $$
     'waiting', coalesce((select jsonb_agg(jsonb_build_object(
       'raffle_id', raffle_id, 'chain_hash', chain_hash, 'round', round, 'expected_at', round_at,
       'is_out', round_at <= clock_timestamp()) order by round_at, raffle_id) from sealed), '[]'),
+    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
     'settle', coalesce((select jsonb_agg(id) from (
       select id from public.raffles where state = 'DRAWN' and (p_raffle_id is null or id = p_raffle_id) order by id limit p_max) drawn), '[]'))
 $$;
@@ -100,8 +105,8 @@ begin
   if v_state is null then
     perform app.fail('raffle_not_found');
   end if;
-  return jsonb_strip_nulls(jsonb_build_object('raffle', jsonb_build_object('id', p_raffle_id, 'state', v_state),
-    'draw', (select app.describe_seal(d) from public.draws d where raffle_id = p_raffle_id)));
+  return jsonb_build_object('raffle', jsonb_build_object('id', p_raffle_id, 'state', v_state))
+    || coalesce((select jsonb_build_object('draw', app.describe_seal(d)) from public.draws d where raffle_id = p_raffle_id), '{}');
 end
 $$;
 
@@ -109,7 +114,7 @@ $$;
 create function app.draws_are_due() returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  return exists (select from app.due_raffles(1))
+  return exists (select from app.due_raffles(1)) or exists (select from app.due_lotteries(1))
     or exists (select from public.draws d join public.raffles r on r.id = d.raffle_id
       where r.state = 'CLOSED' and d.randomness is null and d.round_at <= clock_timestamp())
     or exists (select from public.raffles where state = 'DRAWN');

@@ -144,6 +144,15 @@ language sql stable security definer set search_path = '' as $$
   where r.state in ('CLOSED', 'DRAWN', 'SETTLED') and d.raffle_id is null
     or r.state in ('DRAWN', 'SETTLED') and d.drawn_at is null
 
+  union all
+  select 6, 'the winner has the official number', d.raffle_id::text
+  from public.lottery_draws d join public.lottery_results r on r.lottery_id = d.lottery_id and r.draw_date = d.draw_date
+  join public.raffles f on f.id = d.raffle_id
+  left join public.winners w on w.raffle_id = d.raffle_id and w.place = 1
+  where d.winning_number <> r.winning_number
+    or d.draw_date = (select max(draw_date) from public.lottery_draws l where l.raffle_id = d.raffle_id)
+      and f.state in ('DRAWN', 'SETTLED') and w.ticket_num <> d.winning_number::integer
+
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
   select 7, 'a top-up has one credit if it is completed, else none', t.id::text

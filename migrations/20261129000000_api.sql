@@ -169,6 +169,15 @@ language sql set search_path = '' as $$ select app.seal_raffle(raffle_id) $$;
 create function public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text) returns boolean
 language sql set search_path = '' as $$ select app.draw_raffle(raffle_id, round, signature, randomness) $$;
 
+create function public.draw_by_lottery(raffle_id uuid) returns boolean
+language sql set search_path = '' as $$ select app.draw_by_lottery(raffle_id) $$;
+
+create function public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text default null)
+returns jsonb
+language sql set search_path = '' as $$
+  select app.record_lottery_result(lottery_id, draw_date, winning_number, series)
+$$;
+
 create function public.settle_raffle(raffle_id uuid) returns boolean
 language sql set search_path = '' as $$ select app.settle_raffle(raffle_id) $$;
 

@@ -74,6 +74,9 @@ create policy "Users read their own tickets, operators read all" on public.ticke
   for select to authenticated
   using (user_id = (select auth.uid()) or (select app.has_role('operator')));
 
+create policy "Everyone reads the calendars of lotteries" on public.lottery_dates for select to anon, authenticated using (true);
+create policy "Everyone reads results" on public.lottery_results for select to anon, authenticated using (true);
+create policy "Everyone reads which results decide" on public.lottery_draws for select to anon, authenticated using (true);
 create policy "Everyone reads draws" on public.draws for select to anon, authenticated using (true);
 create policy "Everyone reads winners" on public.winners for select to anon, authenticated using (true);
 create policy "Winners read their own claims, operators read all" on public.prize_claims
@@ -98,7 +101,7 @@ grant execute on function app.check_request(), app.fail(text, jsonb), app.report
 grant execute on function public.report_health() to anon;
 grant select on app.error_codes to anon;
 grant select on public.currencies, public.prizes, public.raffle_categories, public.lotteries, public.raffles,
-  public.draws, public.winners to anon;
+  public.draws, public.winners, public.lottery_dates, public.lottery_results, public.lottery_draws to anon;
 grant execute on function
   public.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
   public.get_raffle(uuid),
@@ -124,7 +127,7 @@ grant select on app.error_codes to authenticated;
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
   public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
-  public.draws, public.winners, public.prize_claims
+  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws
 to authenticated;
 
 grant insert (title, description, value_cents, currency, stock, sponsor, image_urls),
@@ -177,7 +180,8 @@ grant execute on function
   public.redeem_ticket(text, uuid, integer[]),
   public.request_card_refund(uuid),
   public.claim_prize(uuid, integer, jsonb),
-  public.send_prize(uuid, integer, public.prize_claim_status, text)
+  public.send_prize(uuid, integer, public.prize_claim_status, text),
+  public.record_lottery_result(uuid, date, text, text)
 to authenticated;
 
 grant execute on function
@@ -218,7 +222,8 @@ grant execute on function
   app.redeem_ticket(text, uuid, integer[], jsonb),
   app.request_card_refund(uuid),
   app.claim_prize(uuid, integer, jsonb),
-  app.send_prize(uuid, integer, public.prize_claim_status, text)
+  app.send_prize(uuid, integer, public.prize_claim_status, text),
+  app.record_lottery_result(uuid, date, text, text)
 to authenticated;
 
 
@@ -232,7 +237,7 @@ grant select on app.error_codes to service_role;
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
   public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
-  public.draws, public.winners, public.prize_claims
+  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws
 to service_role;
 
 grant execute on function
@@ -260,7 +265,8 @@ grant execute on function
   public.due_draws(uuid, integer),
   public.seal_raffle(uuid),
   public.draw_raffle(uuid, bigint, text, text),
-  public.settle_raffle(uuid)
+  public.settle_raffle(uuid),
+  public.draw_by_lottery(uuid)
 to service_role;
 
 grant execute on function
@@ -287,7 +293,8 @@ grant execute on function
   app.due_draws(uuid, integer),
   app.seal_raffle(uuid),
   app.draw_raffle(uuid, bigint, text, text),
-  app.settle_raffle(uuid)
+  app.settle_raffle(uuid),
+  app.draw_by_lottery(uuid)
 to service_role;
 
 

@@ -115,28 +115,134 @@ export type Database = {
           "created_at": string;
           "description": string;
           "digits": number;
+          "draw_days": (number)[];
+          "draws_at": string;
           "id": string;
           "name": string;
           "results_url": string | null;
+          "time_zone": string;
         };
         ComputedFields: never;
         Insert: {
           "created_at"?: string;
           "description"?: string;
           "digits": number;
+          "draw_days"?: (number)[];
+          "draws_at"?: string;
           "id"?: string;
           "name": string;
           "results_url"?: string | null;
+          "time_zone"?: string;
         };
         Update: {
           "created_at"?: string;
           "description"?: string;
           "digits"?: number;
+          "draw_days"?: (number)[];
+          "draws_at"?: string;
           "id"?: string;
           "name"?: string;
           "results_url"?: string | null;
+          "time_zone"?: string;
         };
         Relationships: [];
+      };
+      "lottery_dates": {
+        Row: {
+          "draw_date": string;
+          "lottery_id": string;
+          "takes_place": boolean;
+        };
+        ComputedFields: never;
+        Insert: {
+          "draw_date": string;
+          "lottery_id": string;
+          "takes_place": boolean;
+        };
+        Update: {
+          "draw_date"?: string;
+          "lottery_id"?: string;
+          "takes_place"?: boolean;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lottery_dates_lottery_id_fkey";
+            columns: ["lottery_id"];
+            isOneToOne: false;
+            referencedRelation: "lotteries";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "lottery_draws": {
+        Row: {
+          "draw_date": string;
+          "lottery_id": string;
+          "raffle_id": string;
+          "winning_number": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "draw_date": string;
+          "lottery_id": string;
+          "raffle_id": string;
+          "winning_number"?: string | null;
+        };
+        Update: {
+          "draw_date"?: string;
+          "lottery_id"?: string;
+          "raffle_id"?: string;
+          "winning_number"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lottery_draws_lottery_id_fkey";
+            columns: ["lottery_id"];
+            isOneToOne: false;
+            referencedRelation: "lotteries";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lottery_draws_raffle_id_fkey";
+            columns: ["raffle_id"];
+            isOneToOne: false;
+            referencedRelation: "draws";
+            referencedColumns: ["raffle_id"];
+          },
+        ];
+      };
+      "lottery_results": {
+        Row: {
+          "confirmed_at": string;
+          "draw_date": string;
+          "lottery_id": string;
+          "series": string | null;
+          "winning_number": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "confirmed_at"?: string;
+          "draw_date": string;
+          "lottery_id": string;
+          "series"?: string | null;
+          "winning_number": string;
+        };
+        Update: {
+          "confirmed_at"?: string;
+          "draw_date"?: string;
+          "lottery_id"?: string;
+          "series"?: string | null;
+          "winning_number"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lottery_results_lottery_id_fkey";
+            columns: ["lottery_id"];
+            isOneToOne: false;
+            referencedRelation: "lotteries";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       "operator_alerts": {
         Row: {
@@ -1082,23 +1188,29 @@ export type Database = {
       };
       "winners": {
         Row: {
+          "amount_cents": number | null;
           "display_name": string | null;
           "drawn_at": string;
+          "figures": number | null;
           "place": number;
           "raffle_id": string;
           "ticket_num": number;
         };
         ComputedFields: never;
         Insert: {
+          "amount_cents"?: number | null;
           "display_name"?: string | null;
           "drawn_at"?: string;
+          "figures"?: number | null;
           "place": number;
           "raffle_id": string;
           "ticket_num": number;
         };
         Update: {
+          "amount_cents"?: number | null;
           "display_name"?: string | null;
           "drawn_at"?: string;
+          "figures"?: number | null;
           "place"?: number;
           "raffle_id"?: string;
           "ticket_num"?: number;
@@ -1228,6 +1340,7 @@ export type Database = {
         Returns: Json;
       };
       "describe_state": { Args: { "raffle_id": string }; Returns: Json };
+      "draw_by_lottery": { Args: { "raffle_id": string }; Returns: boolean };
       "draw_raffle": {
         Args: { "raffle_id": string; "randomness": string; "round": number; "signature": string };
         Returns: boolean;
@@ -1268,6 +1381,15 @@ export type Database = {
       "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
       "record_card_refund": { Args: { "id": string; "refund_id": string }; Returns: undefined };
       "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
+      "record_lottery_result": {
+        Args: {
+          "draw_date": string;
+          "lottery_id": string;
+          "series"?: string;
+          "winning_number": string;
+        };
+        Returns: Json;
+      };
       "record_purchase_failure": {
         Args: {
           "code": string;

@@ -14,6 +14,12 @@ export const seal = z.object({
     signature: z.string().optional(),
     randomness: hash.optional(),
   }).nullable(),
+  /** The official draws it looks to, where a lottery decides; the last one that has a number did. */
+  lottery: z.array(z.object({
+    lottery_id: z.uuid(),
+    draw_date: z.iso.date(),
+    winning_number: z.string().nullable(),
+  })).optional(),
   winners: z.array(z.object({ place: z.int(), ticket_num: z.int() })),
 });
 

@@ -237,6 +237,12 @@ export const catalogue = {
     es: "Este sorteo todavía no se ha sellado.",
     it: "Questa lotteria non è ancora stata sigillata.",
   },
+  lottery_not_found: {
+    status: 404,
+    en: "There is no such lottery.",
+    es: "Esta lotería no existe.",
+    it: "Questa lotteria ufficiale non esiste.",
+  },
   beacon_invalid: {
     status: 422,
     en: "This is not the beacon that the raffle waits for.",

@@ -38,6 +38,15 @@ select app.post_transaction('ADJUSTMENT', array[
 ]::app.posting[], p_note => 'A present to begin with')
 from public.profiles where display_name in ('Ana', 'Ben');
 
+-- Official lotteries of Colombia, by the days on which they draw. Operators enter their results.
+insert into public.lotteries (id, name, digits, draw_days, results_url) values
+  ('00000000-0000-4000-8000-000000000301', 'Baloto', 4, '{1,4}', 'https://www.baloto.com/resultados'),
+  ('00000000-0000-4000-8000-000000000302', 'Chance', 4, '{1,2,3,4,5,6,7}', null),
+  ('00000000-0000-4000-8000-000000000303', 'Lotería de Bogotá', 4, '{4}', 'https://www.loteriadebogota.com'),
+  ('00000000-0000-4000-8000-000000000304', 'Lotería del Valle', 4, '{3}', 'https://www.loteriadelvalle.com'),
+  ('00000000-0000-4000-8000-000000000305', 'Lotería del Meta', 4, '{3}', null),
+  ('00000000-0000-4000-8000-000000000306', 'Lotería del Cauca', 4, '{6}', null);
+
 -- Three raffles: one to buy in, one where numbers are chosen, and one that closes in a minute.
 insert into public.prizes (id, title, description, value_cents, stock, sponsor, image_urls) values
   ('00000000-0000-4000-8000-000000000101', 'A bicycle', 'Seven gears and a bell.', 45000, 10,

@@ -32,6 +32,8 @@ comment on type app.cents is 'What there is, in minor units.';
 
 create type app.event_outcome as enum ('applied', 'duplicate', 'ignored', 'quarantined');
 
+create type app.lottery_source as enum ('OPERATOR', 'FEED');
+
 create domain app.note as text
   constraint note_check CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 500)));
 
@@ -217,6 +219,21 @@ CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING brin (cre
 comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs. No foreign key: it would lock the person''s row for every purchase, and the rows live for days only.';
 comment on column app.idempotency_keys.subject_id is 'The row that is worked on, for work that takes more than one transaction, or that the answer tells of.';
 comment on column app.idempotency_keys.leased_until is 'Until when it counts as running; null once it was done in one go.';
+
+create table app.lottery_entries (
+  lottery_id uuid not null,
+  draw_date date not null,
+  source app.lottery_source not null,
+  operator_id uuid,
+  winning_number text not null,
+  series text,
+  entered_at timestamp with time zone not null default clock_timestamp(),
+  constraint lottery_entries_once UNIQUE NULLS NOT DISTINCT (lottery_id, draw_date, operator_id),
+  constraint lottery_entries_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id),
+  constraint lottery_entries_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES public.profiles(id),
+  constraint lottery_entries_source CHECK (((source = 'OPERATOR'::app.lottery_source) = (operator_id IS NOT NULL)))
+);
+CREATE INDEX lottery_entries_operator ON app.lottery_entries USING btree (operator_id);
 
 create table app.number_claims (
   raffle_id uuid not null,
@@ -441,11 +458,15 @@ create table public.lotteries (
   name text not null,
   description text not null default ''::text,
   digits smallint not null,
+  draw_days smallint[] not null default '{1,2,3,4,5,6,7}'::smallint[],
+  draws_at time without time zone not null default '22:30:00'::time without time zone,
+  time_zone text not null default 'America/Bogota'::text,
   results_url text,
   created_at timestamp with time zone not null default now(),
   constraint lotteries_pkey PRIMARY KEY (id),
   constraint lotteries_name_key UNIQUE (name),
   constraint lotteries_digits_check CHECK (((digits >= 2) AND (digits <= 6))),
+  constraint lotteries_draw_days_check CHECK ((draw_days <@ '{1,2,3,4,5,6,7}'::smallint[])),
   constraint lotteries_name_check CHECK (app.is_name(name, 100)),
   constraint lotteries_results_url_check CHECK ((results_url ~ '^https?://'::text))
 );
@@ -455,9 +476,62 @@ create policy "Everyone reads lotteries" on public.lotteries for select to anon,
   using (true);
 comment on table public.lotteries is 'Official lotteries, whose results can decide raffles.';
 comment on column public.lotteries.digits is 'Figures of a winning number: 4 means 0000 to 9999.';
+comment on column public.lotteries.draw_days is 'Days of the week, from 1, Monday, to 7.';
 grant select on public.lotteries to anon;
 grant select on public.lotteries to authenticated;
 grant select on public.lotteries to service_role;
+
+create table public.lottery_dates (
+  lottery_id uuid not null,
+  draw_date date not null,
+  takes_place boolean not null,
+  constraint lottery_dates_pkey PRIMARY KEY (lottery_id, draw_date),
+  constraint lottery_dates_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id)
+);
+alter table public.lottery_dates enable row level security;
+create policy "Everyone reads the calendars of lotteries" on public.lottery_dates for select to anon, authenticated
+  using (true);
+comment on table public.lottery_dates is 'Where the calendar of a lottery differs from its days: a draw more, or one less.';
+grant select on public.lottery_dates to anon;
+grant select on public.lottery_dates to authenticated;
+grant select on public.lottery_dates to service_role;
+
+create table public.lottery_draws (
+  raffle_id uuid not null,
+  draw_date date not null,
+  lottery_id uuid not null,
+  winning_number text,
+  constraint lottery_draws_pkey PRIMARY KEY (raffle_id, draw_date),
+  constraint lottery_draws_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id),
+  constraint lottery_draws_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.draws(raffle_id)
+);
+alter table public.lottery_draws enable row level security;
+CREATE INDEX lottery_draws_lottery ON public.lottery_draws USING btree (lottery_id, draw_date) WHERE (winning_number IS NULL);
+create policy "Everyone reads which results decide" on public.lottery_draws for select to anon, authenticated
+  using (true);
+comment on table public.lottery_draws is 'The official draws that a sealed raffle looks to: that of its terms and, by the rule NEXT_DRAW, further ones for as long as their numbers are unsold.';
+grant select on public.lottery_draws to anon;
+grant select on public.lottery_draws to authenticated;
+grant select on public.lottery_draws to service_role;
+
+create table public.lottery_results (
+  lottery_id uuid not null,
+  draw_date date not null,
+  winning_number text not null,
+  series text,
+  confirmed_at timestamp with time zone not null default clock_timestamp(),
+  constraint lottery_results_pkey PRIMARY KEY (lottery_id, draw_date),
+  constraint lottery_results_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id),
+  constraint lottery_results_winning_number_check CHECK ((winning_number ~ '^[0-9]+$'::text))
+);
+alter table public.lottery_results enable row level security;
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.lottery_results FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
+create policy "Everyone reads results" on public.lottery_results for select to anon, authenticated
+  using (true);
+comment on table public.lottery_results is 'Confirmed results, for ever.';
+grant select on public.lottery_results to anon;
+grant select on public.lottery_results to authenticated;
+grant select on public.lottery_results to service_role;
 
 create table public.operator_alerts (
   id bigint not null generated always as identity,
@@ -1042,11 +1116,14 @@ create table public.winners (
   place integer not null,
   ticket_num integer not null,
   display_name text,
+  amount_cents bigint,
+  figures smallint,
   drawn_at timestamp with time zone not null default clock_timestamp(),
   constraint winners_pkey PRIMARY KEY (raffle_id, place),
   constraint winners_raffle_id_ticket_num_key UNIQUE (raffle_id, ticket_num),
   constraint winners_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.draws(raffle_id),
   constraint winners_raffle_id_ticket_num_fkey FOREIGN KEY (raffle_id, ticket_num) REFERENCES public.tickets(raffle_id, ticket_num),
+  constraint winners_amount_cents_check CHECK ((amount_cents > 0)),
   constraint winners_place_check CHECK ((place > 0))
 );
 alter table public.winners enable row level security;
@@ -1054,6 +1131,8 @@ CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.winne
 create policy "Everyone reads winners" on public.winners for select to anon, authenticated
   using (true);
 comment on table public.winners is 'Who won, by the name they show. Places beyond winners_count took over a prize that nobody claimed.';
+comment on column public.winners.amount_cents is 'What the place is paid in money; null where the prize itself is won.';
+comment on column public.winners.figures is 'How many last figures won it, where a lottery decides; null for the whole number.';
 grant select on public.winners to anon;
 grant select on public.winners to authenticated;
 grant select on public.winners to service_role;
@@ -1582,6 +1661,21 @@ AS $function$
   from unnest(p_urls) as url
 $function$;
 grant execute on function app.are_web_addresses(p_urls text[]) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.await_lottery(p_raffle public.raffles, p_draw_date date)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_draw_date is null then
+    perform app.alert_operators('lottery_without_draw', p_raffle.id::text);
+    return;
+  end if;
+  insert into public.lottery_draws (raffle_id, draw_date, lottery_id) values (p_raffle.id, p_draw_date, p_raffle.lottery_id);
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION app.begin_admin_claim()
  RETURNS uuid
@@ -2167,6 +2261,15 @@ AS $function$
   where r.state in ('CLOSED', 'DRAWN', 'SETTLED') and d.raffle_id is null
     or r.state in ('DRAWN', 'SETTLED') and d.drawn_at is null
 
+  union all
+  select 6, 'the winner has the official number', d.raffle_id::text
+  from public.lottery_draws d join public.lottery_results r on r.lottery_id = d.lottery_id and r.draw_date = d.draw_date
+  join public.raffles f on f.id = d.raffle_id
+  left join public.winners w on w.raffle_id = d.raffle_id and w.place = 1
+  where d.winning_number <> r.winning_number
+    or d.draw_date = (select max(draw_date) from public.lottery_draws l where l.raffle_id = d.raffle_id)
+      and f.state in ('DRAWN', 'SETTLED') and w.ticket_num <> d.winning_number::integer
+
   -- 7: a completed top-up has exactly one credit, a paid withdrawal exactly one capture
   union all
   select 7, 'a top-up has one credit if it is completed, else none', t.id::text
@@ -2635,6 +2738,31 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.confirm_lottery_result(p_lottery_id uuid, p_draw_date date)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_entered integer;
+  v_versions integer;
+begin
+  select count(*), count(distinct (winning_number, coalesce(series, ''))) into v_entered, v_versions
+  from app.lottery_entries where lottery_id = p_lottery_id and draw_date = p_draw_date;
+  if v_versions > 1 then
+    perform app.alert_operators('lottery_disagreement', p_lottery_id || ' ' || p_draw_date, (
+      select jsonb_agg(jsonb_build_object('source', source, 'operator_id', operator_id, 'winning_number', winning_number,
+        'series', series) order by entered_at)
+      from app.lottery_entries where lottery_id = p_lottery_id and draw_date = p_draw_date));
+  elsif v_entered > 1 then
+    insert into public.lottery_results (lottery_id, draw_date, winning_number, series)
+    select lottery_id, draw_date, winning_number, series from app.lottery_entries
+    where lottery_id = p_lottery_id and draw_date = p_draw_date limit 1;
+  end if;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.confirm_purchase(p_purchase public.purchases, p_seats app.seats[], p_reserved boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -2904,6 +3032,10 @@ AS $function$
     'winners', coalesce((
       select jsonb_agg(jsonb_build_object('place', place, 'ticket_num', ticket_num) order by place)
       from public.winners where raffle_id = p_draw.raffle_id), '[]'))
+  || coalesce((
+    select jsonb_build_object('lottery', jsonb_agg(jsonb_build_object(
+      'lottery_id', lottery_id, 'draw_date', draw_date, 'winning_number', winning_number) order by draw_date))
+    from public.lottery_draws where raffle_id = p_draw.raffle_id having count(*) > 0), '{}')
 $function$;
 
 CREATE OR REPLACE FUNCTION app.describe_state(p_raffle_id uuid)
@@ -2918,8 +3050,8 @@ begin
   if v_state is null then
     perform app.fail('raffle_not_found');
   end if;
-  return jsonb_strip_nulls(jsonb_build_object('raffle', jsonb_build_object('id', p_raffle_id, 'state', v_state),
-    'draw', (select app.describe_seal(d) from public.draws d where raffle_id = p_raffle_id)));
+  return jsonb_build_object('raffle', jsonb_build_object('id', p_raffle_id, 'state', v_state))
+    || coalesce((select jsonb_build_object('draw', app.describe_seal(d)) from public.draws d where raffle_id = p_raffle_id), '{}');
 end
 $function$;
 grant execute on function app.describe_state(p_raffle_id uuid) to anon;
@@ -2974,6 +3106,47 @@ AS $function$
     'created_at', p_withdrawal.created_at, 'completed_at', p_withdrawal.completed_at)
 $function$;
 
+CREATE OR REPLACE FUNCTION app.draw_by_lottery(p_raffle_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_raffle public.raffles;
+  v_draw public.lottery_draws;
+  v_number text;
+  v_is_sold boolean;
+begin
+  perform app.clear_raffle(p_raffle_id);
+  perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;
+  select * into v_draw from public.lottery_draws where raffle_id = p_raffle_id and winning_number is null;
+  select winning_number into v_number from public.lottery_results
+  where lottery_id = v_draw.lottery_id and draw_date = v_draw.draw_date;
+  if v_number is null or v_raffle.state is distinct from 'CLOSED' then
+    return false;
+  end if;
+  update public.lottery_draws set winning_number = v_number where raffle_id = p_raffle_id and draw_date = v_draw.draw_date;
+  v_is_sold := exists (select from public.tickets where raffle_id = p_raffle_id and ticket_num = v_number::integer);
+  if not v_is_sold and v_raffle.unsold_rule = 'NEXT_DRAW' then
+    perform app.await_lottery(v_raffle, app.next_lottery_date(v_draw.lottery_id, v_draw.draw_date));
+    return false;
+  elsif not v_is_sold and v_raffle.unsold_rule = 'REFUND' then
+    perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.');
+    perform app.refund_purchases(p_raffle_id);
+    return false;
+  elsif not v_is_sold then
+    update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;
+  end if;
+  perform app.record_lottery_winners(v_raffle, v_number::integer);
+  update public.draws set drawn_at = clock_timestamp() where raffle_id = p_raffle_id;
+  update public.raffles set state = 'DRAWN' where id = p_raffle_id;
+  return true;
+end
+$function$;
+grant execute on function app.draw_by_lottery(p_raffle_id uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION app.draw_is_near(p_raffle_id uuid)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2982,7 +3155,10 @@ CREATE OR REPLACE FUNCTION app.draw_is_near(p_raffle_id uuid)
 AS $function$
 begin
   return exists (
-    select from public.draws where raffle_id = p_raffle_id and round_at < clock_timestamp() + interval '10 seconds');
+    select from public.draws where raffle_id = p_raffle_id and round_at < clock_timestamp() + interval '10 seconds')
+    or exists (
+      select from public.lottery_draws where raffle_id = p_raffle_id and winning_number is null
+        and app.lottery_moment(lottery_id, draw_date) < clock_timestamp() + interval '10 seconds');
 end
 $function$;
 
@@ -3048,7 +3224,7 @@ CREATE OR REPLACE FUNCTION app.draws_are_due()
  SET search_path TO ''
 AS $function$
 begin
-  return exists (select from app.due_raffles(1))
+  return exists (select from app.due_raffles(1)) or exists (select from app.due_lotteries(1))
     or exists (select from public.draws d join public.raffles r on r.id = d.raffle_id
       where r.state = 'CLOSED' and d.randomness is null and d.round_at <= clock_timestamp())
     or exists (select from public.raffles where state = 'DRAWN');
@@ -3071,10 +3247,23 @@ AS $function$
     'waiting', coalesce((select jsonb_agg(jsonb_build_object(
       'raffle_id', raffle_id, 'chain_hash', chain_hash, 'round', round, 'expected_at', round_at,
       'is_out', round_at <= clock_timestamp()) order by round_at, raffle_id) from sealed), '[]'),
+    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
     'settle', coalesce((select jsonb_agg(id) from (
       select id from public.raffles where state = 'DRAWN' and (p_raffle_id is null or id = p_raffle_id) order by id limit p_max) drawn), '[]'))
 $function$;
 grant execute on function app.due_draws(p_raffle_id uuid, p_max integer) to service_role;
+
+CREATE OR REPLACE FUNCTION app.due_lotteries(p_max integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.raffle_id from public.lottery_draws d
+  join public.lottery_results r on r.lottery_id = d.lottery_id and r.draw_date = d.draw_date
+  join public.raffles on raffles.id = d.raffle_id and raffles.state = 'CLOSED'
+  where d.winning_number is null order by d.draw_date, d.raffle_id limit p_max
+$function$;
 
 CREATE OR REPLACE FUNCTION app.due_raffles(p_max integer)
  RETURNS SETOF uuid
@@ -3287,6 +3476,38 @@ begin
     perform app.fail('state_change_refused', jsonb_build_object('from', v_from, 'to', v_to));
   end if;
   return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.enter_lottery_result(p_lottery_id uuid, p_draw_date date, p_winning_number text, p_series text, p_source app.lottery_source, p_operator_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_lottery public.lotteries;
+  v_moment timestamptz := app.lottery_moment(p_lottery_id, p_draw_date);
+begin
+  select * into v_lottery from public.lotteries where id = p_lottery_id for no key update;
+  if not found then
+    perform app.fail('lottery_not_found');
+  elsif v_moment is null or v_moment > clock_timestamp() then
+    perform app.fail_field('draw_date', 'must be a date on which this lottery has drawn');
+  elsif coalesce(p_winning_number, '') !~ ('^[0-9]{' || v_lottery.digits || '}$') then
+    perform app.fail_field('winning_number', 'must have ' || v_lottery.digits || ' figures');
+  elsif length(p_series) not between 1 and 20 then
+    perform app.fail_field('series', 'must have from 1 to 20 characters');
+  end if;
+  if not exists (select from public.lottery_results where lottery_id = p_lottery_id and draw_date = p_draw_date) then
+    insert into app.lottery_entries (lottery_id, draw_date, source, operator_id, winning_number, series)
+    values (p_lottery_id, p_draw_date, p_source, p_operator_id, p_winning_number, p_series)
+    on conflict on constraint lottery_entries_once do update set
+      winning_number = excluded.winning_number, series = excluded.series, entered_at = clock_timestamp();
+    perform app.confirm_lottery_result(p_lottery_id, p_draw_date);
+  end if;
+  return jsonb_build_object('lottery_id', p_lottery_id, 'draw_date', p_draw_date, 'confirmed', (
+    select to_jsonb(r) from public.lottery_results r where lottery_id = p_lottery_id and draw_date = p_draw_date));
 end
 $function$;
 
@@ -3548,8 +3769,12 @@ AS $function$
       (p_raffle.lottery_draw_date is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('lottery_draw_date', 'must be within two years', p_raffle.lottery_draw_date <= (app.clock() + interval '2 years')::date),
     -- Nobody buys a number that may be known already.
-    ('closes_at', 'must be before the lottery''s draw date begins, at 00:00 UTC',
-      p_raffle.closes_at < p_raffle.lottery_draw_date::timestamp at time zone 'utc'),
+    ('lottery_draw_date', 'must be a date on which the lottery draws',
+      p_raffle.lottery_id is null or app.lottery_moment(p_raffle.lottery_id, p_raffle.lottery_draw_date) is not null),
+    ('closes_at', 'must be well before the lottery draws',
+      p_raffle.closes_at <= app.lottery_moment(p_raffle.lottery_id, p_raffle.lottery_draw_date)
+        - make_interval(mins => app.setting('lottery_cutoff_minutes'))),
+    ('winners_count', 'must be 1 where a lottery decides', p_raffle.draw_method <> 'LOTTERY' or p_raffle.winners_count = 1),
     ('unsold_rule', 'goes with the draw method LOTTERY', (p_raffle.unsold_rule is not null) = (p_raffle.draw_method = 'LOTTERY')),
     ('tickets_required', 'must fit the figures of the lottery',
       p_raffle.tickets_required <= (select power(10, digits) from public.lotteries where id = p_raffle.lottery_id))
@@ -4107,6 +4332,20 @@ AS $function$
   for update
 $function$;
 
+CREATE OR REPLACE FUNCTION app.lottery_moment(p_lottery_id uuid, p_date date)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select (p_date + l.draws_at) at time zone l.time_zone from public.lotteries l
+    left join public.lottery_dates d on d.lottery_id = l.id and d.draw_date = p_date
+    where l.id = p_lottery_id and coalesce(d.takes_place, extract(isodow from p_date) = any (l.draw_days)));
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer)
  RETURNS void
  LANGUAGE sql
@@ -4189,6 +4428,19 @@ CREATE OR REPLACE FUNCTION app.news(p_changed boolean)
  SET search_path TO ''
 AS $function$
   select case when p_changed then 'applied' else 'duplicate' end::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.next_lottery_date(p_lottery_id uuid, p_after date)
+ RETURNS date
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select day::date from generate_series(p_after + 1, p_after + 366, interval '1 day') as day
+    where app.lottery_moment(p_lottery_id, day::date) is not null order by day limit 1);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.seats[])
@@ -4855,6 +5107,49 @@ AS $function$
 $function$;
 grant execute on function app.record_customer(p_user_id uuid, p_customer_id text) to service_role;
 
+CREATE OR REPLACE FUNCTION app.record_lottery_result(p_lottery_id uuid, p_draw_date date, p_winning_number text, p_series text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_role('operator');
+  return app.enter_lottery_result(p_lottery_id, p_draw_date, p_winning_number, p_series, 'OPERATOR', auth.uid());
+end
+$function$;
+grant execute on function app.record_lottery_result(p_lottery_id uuid, p_draw_date date, p_winning_number text, p_series text) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.record_lottery_winners(p_raffle public.raffles, p_number integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.winners (raffle_id, place, ticket_num, display_name, amount_cents, figures)
+  with tiers as (
+    select (tier ->> 'figures')::integer as figures, (tier ->> 'amount_cents')::bigint as cents
+    from jsonb_array_elements(p_raffle.prize_tiers) as tier where tier ? 'figures'
+  ), reached as (
+    select t.ticket_num, t.user_id, max(tiers.figures) as figures
+    from public.tickets t left join tiers on t.ticket_num <> p_number
+      and t.ticket_num % (10 ^ tiers.figures)::bigint = p_number % (10 ^ tiers.figures)::bigint
+    where t.raffle_id = p_raffle.id and t.voided_at is null
+    group by t.ticket_num, t.user_id having t.ticket_num = p_number or max(tiers.figures) is not null
+  ), shared as (
+    select r.*, tiers.cents / count(*) over (partition by r.figures) as share
+    from reached r left join tiers on tiers.figures = r.figures
+  )
+  select p_raffle.id, case when ticket_num = p_number then 1
+      else 1 + row_number() over (partition by ticket_num = p_number order by s.figures desc, ticket_num) end,
+    ticket_num, p.display_name,
+    case when ticket_num = p_number then app.prize_money(p_raffle, 1) else share end, s.figures
+  from shared s left join public.profiles p on p.id = s.user_id
+  where ticket_num = p_number or share > 0;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.record_purchase_failure(p_purchase_id uuid, p_key text, p_code text, p_refused boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -4924,6 +5219,9 @@ begin
   values (p_raffle.id, length(v_hashes) / 32, encode(v_root, 'hex'), v_chain.hash, v_round,
     v_chain.genesis + make_interval(secs => (v_round - 1) * v_chain.period_seconds), v_sealed_at);
   insert into app.draw_blocks (raffle_id, hashes) values (p_raffle.id, v_blocks);
+  if p_raffle.draw_method = 'LOTTERY' then
+    perform app.await_lottery(p_raffle, p_raffle.lottery_draw_date);
+  end if;
   insert into app.outbox (event, user_id, subject_id)
   select 'raffle_sealed', user_id, p_raffle.id from public.tickets where raffle_id = p_raffle.id group by user_id;
 end
@@ -4980,10 +5278,11 @@ CREATE OR REPLACE FUNCTION app.record_winners(p_raffle_id uuid, p_from integer, 
  SET search_path TO ''
 AS $function$
 begin
-  insert into public.winners (raffle_id, place, ticket_num, display_name)
-  select p_raffle_id, place, t.ticket_num, p.display_name
+  insert into public.winners (raffle_id, place, ticket_num, display_name, amount_cents)
+  select p_raffle_id, place, t.ticket_num, p.display_name, app.prize_money(r, place::integer)
   from unnest(app.drawn_numbers(p_raffle_id, p_to)) with ordinality as drawn (num, place)
   join public.tickets t on t.raffle_id = p_raffle_id and t.ticket_num = num
+  join public.raffles r on r.id = p_raffle_id
   left join public.profiles p on p.id = t.user_id
   where place >= p_from;
 end
@@ -5857,10 +6156,10 @@ begin
     return false;
   end if;
   v_escrow_id := app.account_of('RAFFLE_ESCROW', v_raffle.currency, null, p_raffle_id);
-  select array_agg((app.account_of('USER', v_raffle.currency, t.user_id), app.prize_money(v_raffle, w.place), t.purchase_id)::app.payout_item
+  select array_agg((app.account_of('USER', v_raffle.currency, t.user_id), w.amount_cents, t.purchase_id)::app.payout_item
     order by w.place) into v_items
   from public.winners w join public.tickets t using (raffle_id, ticket_num)
-  where w.raffle_id = p_raffle_id and app.prize_money(v_raffle, w.place) is not null;
+  where w.raffle_id = p_raffle_id and w.amount_cents is not null;
   if v_items is not null then
     perform app.post_payouts('PRIZE_PAYOUT', v_escrow_id, v_items, p_raffle_id);
   end if;
@@ -5871,7 +6170,7 @@ begin
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
   end if;
   perform app.offer_prize(v_raffle, place) from public.winners
-  where raffle_id = p_raffle_id and app.prize_money(v_raffle, place) is null order by place;
+  where raffle_id = p_raffle_id and amount_cents is null order by place;
   perform app.tell_results(v_raffle);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
@@ -6553,6 +6852,13 @@ grant execute on function public.describe_state(raffle_id uuid) to anon;
 grant execute on function public.describe_state(raffle_id uuid) to authenticated;
 grant execute on function public.describe_state(raffle_id uuid) to service_role;
 
+CREATE OR REPLACE FUNCTION public.draw_by_lottery(raffle_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.draw_by_lottery(raffle_id) $function$;
+grant execute on function public.draw_by_lottery(raffle_id uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text)
  RETURNS boolean
  LANGUAGE sql
@@ -6742,6 +7048,15 @@ CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text
 AS $function$ select app.record_customer(user_id, customer_id) $function$;
 grant execute on function public.record_customer(user_id uuid, customer_id text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.record_lottery_result(lottery_id, draw_date, winning_number, series)
+$function$;
+grant execute on function public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text) to authenticated;
+
 CREATE OR REPLACE FUNCTION public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean)
  RETURNS void
  LANGUAGE sql
@@ -6929,6 +7244,8 @@ alter default privileges for role postgres in schema public grant delete, insert
 -- Elsewhere: role settings, publications, jobs --------------------------------------------------
 
 select cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invariants()'); -- as postgres
+
+select cron.schedule('draw-lotteries', '10 seconds', 'select app.draw_by_lottery(id) from app.due_lotteries(1) as id'); -- as postgres
 
 select cron.schedule('draw-raffles', '5 seconds', 'select app.call_function(''/close-raffle'') where app.draws_are_due()'); -- as postgres
 

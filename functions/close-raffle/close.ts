@@ -16,6 +16,7 @@ interface Waiting {
 
 interface Due {
   seal: string[];
+  lottery: string[];
   waiting: Waiting[];
   settle: string[];
 }
@@ -43,6 +44,9 @@ export async function closeDue(system: Rpc, requestId: string, raffleId: string 
   });
   await each((await due()).waiting.filter((one) => one.is_out), async (one) => {
     if (await draw(system, requestId, one)) drawn.push(one.raffle_id);
+  });
+  await each((await due()).lottery, async (id) => {
+    if (await system("draw_by_lottery", { raffle_id: id })) drawn.push(id);
   });
   const left = await due();
   await each(left.settle, async (id) => void await system("settle_raffle", { raffle_id: id }));

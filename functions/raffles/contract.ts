@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../../shared/contract.ts";
+import { seal } from "../../shared/draw-shape.ts";
 import { listOf, page } from "../../shared/paging.ts";
 
 const time = z.iso.datetime({ offset: true });
@@ -69,7 +70,11 @@ export const contract = defineContract("raffles", {
     caller: "anyone",
     cached: true,
     params: z.strictObject({ id: z.uuid() }),
-    response: raffle.extend({ terms, cancel_reason: z.string().nullable() }),
+    response: raffle.extend({
+      terms,
+      cancel_reason: z.string().nullable(),
+      draw: seal.optional(),
+    }),
     errors: ["raffle_not_found"],
   },
 });

@@ -14,13 +14,22 @@ import { decodeHex, encodeHex } from "../../shared/hex.ts";
 
 const NOTICE_MS = 60_000;
 
+interface Beacon {
+  chain_hash: string;
+  round: number;
+  signature?: string;
+  randomness?: string;
+}
+
 interface Seal {
   algorithm: string;
   raffle_id: string;
   ticket_count: number;
   ticket_root: string;
   sealed_at: string;
-  beacon: { chain_hash: string; round: number; signature?: string; randomness?: string };
+  beacon: Beacon | null;
+  /** Where a lottery decides: the official draws it looks to. */
+  lottery?: { draw_date: string; winning_number: string | null }[];
   winners: { place: number; ticket_num: number }[];
 }
 
@@ -84,7 +93,7 @@ async function checkTickets(seal: Seal, tickets: AsyncGenerator<unknown>): Promi
   return numbers;
 }
 
-function checkRound({ sealed_at, beacon }: Seal) {
+function checkRound({ sealed_at }: Seal, beacon: Beacon) {
   const chain = findChain(beacon.chain_hash);
   demand(chain !== undefined, `the chain ${beacon.chain_hash} is not one that we know`);
   const round = firstRoundFrom(chain, Math.ceil(toMs(sealed_at)) + NOTICE_MS);
@@ -108,8 +117,8 @@ function toMs(time: string): number {
   return Date.parse(time) + (beyond > 0 ? 1 : 0);
 }
 
-function checkWinners(seal: Seal, numbers: number[], randomness: string) {
-  const { winners, beacon: { round } } = seal;
+function checkWinners(seal: Seal, numbers: number[], round: number, randomness: string) {
+  const { winners } = seal;
   const input = {
     raffleId: uuidToBytes(seal.raffle_id),
     ticketRoot: decodeHex(seal.ticket_root),
@@ -130,12 +139,32 @@ function checkWinners(seal: Seal, numbers: number[], randomness: string) {
   }
 }
 
+/** What an official lottery drew is for its own site to say; what follows from that is checked here. */
+function checkLottery({ lottery, winners }: Seal, numbers: number[]) {
+  const decided = (lottery ?? []).filter(({ winning_number }) => winning_number !== null).at(-1);
+  if (!decided) {
+    demand(winners.length === 0, "winners are named before the lottery has drawn");
+    return say("note  the lottery has not drawn yet");
+  }
+  const number = Number(decided.winning_number);
+  say(`note  NOT checked: that the lottery drew ${decided.winning_number} on ${decided.draw_date}`);
+  const winner = winners.find(({ place }) => place === 1)?.ticket_num;
+  const isSold = numbers.includes(number);
+  demand(
+    !isSold || winners.length === 0 || winner === number,
+    `ticket ${number} won, not ${winner}`,
+  );
+  demand(isSold || winner === undefined, `nobody has the number ${number}, and ${winner} is named`);
+  say(isSold ? `ok    ticket ${number} has the number` : `ok    nobody has the number ${number}`);
+}
+
 async function verify(source: string): Promise<void> {
   const lines = readLines(source);
   const seal = (await lines.next()).value as Seal;
   demand(seal.algorithm === DRAW_ALGORITHM, `this knows ${DRAW_ALGORITHM}, not ${seal.algorithm}`);
   const numbers = await checkTickets(seal, lines);
-  const chain = checkRound(seal);
+  if (!seal.beacon) return checkLottery(seal, numbers);
+  const chain = checkRound(seal, seal.beacon);
   const { round, signature, randomness } = seal.beacon;
   if (randomness === undefined) {
     demand(seal.winners.length === 0, "winners are named before the round is out");
@@ -144,7 +173,7 @@ async function verify(source: string): Promise<void> {
   const { flaw } = await inspectBeacon(chain, round, { round, signature, randomness });
   demand(flaw === undefined, `the beacon is not that round's: ${flaw}`);
   say(`ok    the beacon is signed by ${chain.name}, and the randomness is its signature's`);
-  checkWinners(seal, numbers, randomness);
+  checkWinners(seal, numbers, round, randomness);
 }
 
 const [source] = Deno.args;

@@ -200,20 +200,23 @@ describe("publishing", () => {
     expect(await codeOf(db.sql.unsafe(text, [100_000_000_000]))).toBe("none");
   });
 
-  test("of a raffle that a lottery decides ends the sale before the day of the draw", async () => {
-    const [lottery] = await db
-      .sql`insert into public.lotteries (name, digits) values ('Daily', 4) returning id`;
+  test("of a raffle that a lottery decides ends the sale an hour before the draw, on a day that has one", async () => {
     const midnight = new Date(new Date().toISOString().slice(0, 10)).getTime() + 3 * 86_400_000;
-    const terms = (closes_at: number) => ({
+    const weekday = new Date(midnight).getUTCDay() || 7;
+    const [lottery] = await db.sql`
+      insert into public.lotteries (name, digits, draw_days, draws_at, time_zone)
+      values ('Weekly', 4, ${[weekday]}, '22:00', 'UTC') returning id`;
+    const terms = (closes_at: number, day = midnight) => ({
       draw_method: "LOTTERY",
       lottery_id: lottery.id,
-      lottery_draw_date: new Date(midnight),
+      lottery_draw_date: new Date(day),
       unsold_rule: "HOUSE",
       closes_at: new Date(closes_at),
     });
-    expect(await faultsOf(terms(midnight + 3_600_000))).toEqual(["closes_at"]);
-    expect(await faultsOf(terms(midnight))).toEqual(["closes_at"]);
-    expect(await faultsOf(terms(midnight - 1))).toEqual([]);
+    const latest = midnight + 21 * 3_600_000;
+    expect(await faultsOf(terms(latest))).toEqual([]);
+    expect(await faultsOf(terms(latest + 1))).toEqual(["closes_at"]);
+    expect(await faultsOf(terms(midnight, midnight + 86_400_000))).toEqual(["lottery_draw_date"]);
   });
 
   test("of a raffle that a lottery decides fits its figures", async () => {

@@ -131,7 +131,7 @@ describe("settling", () => {
     expect(await settle(db, raffleId)).toBe(false);
     expect(await houseBalance(db, "REVENUE") - revenue).toBe(2000);
     const paid = await db.sql`select amount_cents::integer as cents from public.wallet_ledger
-      where raffle_id = ${raffleId} and reason = 'PRIZE_PAYOUT' and user_id is not null order by id`;
+      where raffle_id = ${raffleId} and reason = 'PRIZE_PAYOUT' and user_id is not null order by amount_cents desc`;
     expect(paid.map(({ cents }) => cents)).toEqual([2000, 1000]);
     expect(await stateOf(db, raffleId)).toBe("SETTLED");
     expect(await violations(db)).toEqual([]);

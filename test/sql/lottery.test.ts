@@ -1,0 +1,259 @@
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Actor, TestDatabase } from "../support/database.ts";
+import { actAs, codeOf, createUser, testDatabase } from "../support/database.ts";
+import { close, seal, settle, winnersOf } from "../support/draws.ts";
+import { buy, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { houseBalance, violations, walletOf } from "../support/wallets.ts";
+
+let db: TestDatabase;
+let first: Actor;
+let second: Actor;
+beforeAll(async () => {
+  db = await testDatabase();
+  await db.sql`update app.rate_limits set burst = 100000 where class = 'money'`;
+  first = await operatorOf(db);
+  second = { role: "authenticated", id: (await createUser(db, { roles: ["operator"] })).id };
+});
+afterEach(async () => expect(await violations(db)).toEqual([]));
+
+const isoDay = (offset: number) =>
+  new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
+const yesterday = isoDay(-1);
+
+async function lottery(terms: Record<string, unknown> = {}): Promise<string> {
+  const [{ id }] = await db.sql`insert into public.lotteries ${
+    db.sql(
+      {
+        name: crypto.randomUUID(),
+        digits: 2,
+        time_zone: "UTC",
+        draws_at: "12:00",
+        ...terms,
+      } as never,
+    )
+  } returning id`;
+  return id;
+}
+
+const record = (
+  actor: Actor,
+  lotteryId: string,
+  number: string,
+  date = yesterday,
+  series: string | null = null,
+) =>
+  actAs(db, actor, async (sql) =>
+    (await sql`
+    select public.record_lottery_result(${lotteryId}, ${date}::text::date, ${number}, ${series}) as result`)[
+      0
+    ]
+      .result);
+const confirm = async (lotteryId: string, number: string, date = yesterday) => {
+  await record(first, lotteryId, number, date);
+  await record(second, lotteryId, number, date);
+};
+const drawByLottery = async (raffleId: string) =>
+  (await db.sql`select app.draw_by_lottery(${raffleId}) as drawn`)[0].drawn;
+
+/** A raffle of numbers 00 to 99 whose official draw was yesterday; it has been sealed. */
+async function sealed(numbers: number[], terms: Record<string, unknown> = {}) {
+  const lotteryId = await lottery();
+  const raffleId = await raffle(db, {
+    numbering: "PICK",
+    draw_method: "LOTTERY",
+    unsold_rule: "HOUSE",
+    lottery_id: lotteryId,
+    lottery_draw_date: isoDay(3),
+    ...terms,
+  });
+  const people: string[] = [];
+  for (const number of numbers) {
+    const { id } = await player(db, 500);
+    people.push(id);
+    await buy(db, id, { raffle_id: raffleId, numbers: [number] });
+  }
+  await close(db, raffleId);
+  await db.superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update public.raffles set lottery_draw_date = ${yesterday} where id = ${raffleId}`;
+  });
+  expect(await seal(db, raffleId)).toBe("CLOSED");
+  return { lotteryId, raffleId, people };
+}
+
+describe("a result", () => {
+  test("counts when two operators have entered the same, and not before", async () => {
+    const id = await lottery();
+    expect((await record(first, id, "07")).confirmed).toBeNull();
+    expect((await record(first, id, "07")).confirmed).toBeNull();
+    expect((await record(second, id, "07")).confirmed).toMatchObject({ winning_number: "07" });
+    expect((await record(second, id, "08")).confirmed).toMatchObject({ winning_number: "07" });
+  });
+
+  test("that is entered differently waits, tells the operators, and can be corrected", async () => {
+    const id = await lottery();
+    await record(first, id, "07");
+    expect((await record(second, id, "70")).confirmed).toBeNull();
+    const alerts = await db.sql`select details from public.operator_alerts
+      where kind = 'lottery_disagreement' and subject like ${id + "%"}`;
+    expect(alerts).toHaveLength(1);
+    expect((await record(second, id, "07")).confirmed).toMatchObject({ winning_number: "07" });
+  });
+
+  test("of a series that differs is another result", async () => {
+    const id = await lottery();
+    await record(first, id, "07", yesterday, "123");
+    expect((await record(second, id, "07", yesterday, "124")).confirmed).toBeNull();
+  });
+
+  test("by two at once is confirmed once", async () => {
+    const id = await lottery();
+    await Promise.all([record(first, id, "07"), record(second, id, "07")]);
+    expect(await db.sql`select winning_number from public.lottery_results where lottery_id = ${id}`)
+      .toEqual([{ winning_number: "07" }]);
+  });
+
+  test("is only entered by operators, after the draw, in as many figures as it has", async () => {
+    const id = await lottery({ draw_days: [new Date(yesterday).getUTCDay() || 7] });
+    const user: Actor = { role: "authenticated", id: (await player(db)).id };
+    expect(await codeOf(record(user, id, "07"))).toBe("not_permitted");
+    expect(await codeOf(record(first, crypto.randomUUID(), "07"))).toBe("lottery_not_found");
+    for (const number of ["7", "007", "ab", "", "-1", "٠٧"]) {
+      expect(await codeOf(record(first, id, number)), number).toBe("request_invalid");
+    }
+    for (const date of [isoDay(6), isoDay(-2), "infinity"]) {
+      expect(await codeOf(record(first, id, "07", date)), date).toBe("request_invalid");
+    }
+    expect(await codeOf(record(first, id, "07"))).toBe("none");
+  });
+});
+
+test("the calendar has the days of the week, one draw more and one less", async () => {
+  const id = await lottery({ draw_days: [1, 4] });
+  await db.sql`insert into public.lottery_dates (lottery_id, draw_date, takes_place) values
+    (${id}, '2026-12-07', false), (${id}, '2026-12-08', true)`;
+  const dates = [];
+  let date = "2026-12-01";
+  while (dates.length < 4) {
+    [{ date }] = await db.sql`select app.next_lottery_date(${id}, ${date})::text as date`;
+    dates.push(date);
+  }
+  expect(dates).toEqual(["2026-12-03", "2026-12-08", "2026-12-10", "2026-12-14"]);
+});
+
+describe("a raffle that a lottery decides", () => {
+  test("is won by the ticket with the number", async () => {
+    const { lotteryId, raffleId, people } = await sealed([3, 7, 42]);
+    expect(await drawByLottery(raffleId)).toBe(false);
+    await confirm(lotteryId, "07");
+    expect(await drawByLottery(raffleId)).toBe(true);
+    expect(await drawByLottery(raffleId)).toBe(false);
+    expect(await winnersOf(db, raffleId)).toEqual([{ place: 1, ticket_num: 7 }]);
+    expect(await settle(db, raffleId)).toBe(true);
+    expect(await db.sql`select user_id from public.prize_claims where raffle_id = ${raffleId}`)
+      .toEqual([{ user_id: people[1] }]);
+  });
+
+  test("waits while its result is not confirmed", async () => {
+    const { lotteryId, raffleId } = await sealed([7]);
+    await record(first, lotteryId, "07");
+    expect(await drawByLottery(raffleId)).toBe(false);
+    expect(await stateOf(db, raffleId)).toBe("CLOSED");
+  });
+
+  test("pays the last figures from their share, each ticket once, and the rest to the house", async () => {
+    const digits3 = await lottery({ digits: 3 });
+    const raffleId = await raffle(db, {
+      numbering: "PICK",
+      draw_method: "LOTTERY",
+      unsold_rule: "HOUSE",
+      lottery_id: digits3,
+      lottery_draw_date: isoDay(3),
+      tickets_required: 1000,
+      min_tickets: 5,
+      prize_tiers: [
+        { place: 1, amount_cents: 1000 },
+        { figures: 2, amount_cents: 500 },
+        { figures: 1, amount_cents: 101 },
+      ],
+    });
+    const balances = new Map<number, string>();
+    for (const number of [123, 223, 323, 423, 13, 33]) {
+      const { id } = await player(db, 500);
+      balances.set(number, id);
+      await buy(db, id, { raffle_id: raffleId, numbers: [number] });
+    }
+    await close(db, raffleId);
+    await db.superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update public.raffles set lottery_draw_date = ${yesterday} where id = ${raffleId}`;
+    });
+    await seal(db, raffleId);
+    await confirm(digits3, "123");
+    const revenue = await houseBalance(db, "REVENUE");
+    await drawByLottery(raffleId);
+    await settle(db, raffleId);
+    const won = async (number: number) => (await walletOf(db, balances.get(number)!)).balance;
+    expect(await won(123)).toBe(1000);
+    for (const number of [223, 323, 423]) expect(await won(number)).toBe(166);
+    for (const number of [13, 33]) expect(await won(number)).toBe(50);
+    expect(await houseBalance(db, "REVENUE") - revenue).toBe(3000 - 1000 - 3 * 166 - 2 * 50);
+    expect((await winnersOf(db, raffleId)).map(({ ticket_num }) => ticket_num)).toEqual([
+      123,
+      223,
+      323,
+      423,
+      13,
+      33,
+    ]);
+  });
+
+  test("whose number is unsold goes to the house, if its terms say so", async () => {
+    const { lotteryId, raffleId } = await sealed([3]);
+    const revenue = await houseBalance(db, "REVENUE");
+    await confirm(lotteryId, "07");
+    expect(await drawByLottery(raffleId)).toBe(true);
+    expect(await settle(db, raffleId)).toBe(true);
+    expect(await winnersOf(db, raffleId)).toEqual([]);
+    expect(await houseBalance(db, "REVENUE") - revenue).toBe(500);
+    const [{ stock }] = await db
+      .sql`select p.stock from public.prizes p join public.raffles r on r.prize_id = p.id
+      where r.id = ${raffleId}`;
+    expect(stock).toBe(100);
+  });
+
+  test("whose number is unsold gives everybody their money back, if its terms say so", async () => {
+    const { lotteryId, raffleId, people } = await sealed([3], { unsold_rule: "REFUND" });
+    await confirm(lotteryId, "07");
+    expect(await drawByLottery(raffleId)).toBe(false);
+    expect(await stateOf(db, raffleId)).toBe("CANCELLED");
+    expect((await walletOf(db, people[0])).balance).toBe(500);
+  });
+
+  test("whose number is unsold looks to the next official draw, if its terms say so", async () => {
+    const { lotteryId, raffleId } = await sealed([3], { unsold_rule: "NEXT_DRAW" });
+    await confirm(lotteryId, "07");
+    expect(await drawByLottery(raffleId)).toBe(false);
+    expect(await drawByLottery(raffleId)).toBe(false);
+    const waits = await db.sql`select draw_date::text, winning_number from public.lottery_draws
+      where raffle_id = ${raffleId} order by draw_date`;
+    expect(waits).toEqual([
+      { draw_date: yesterday, winning_number: "07" },
+      { draw_date: isoDay(0), winning_number: null },
+    ]);
+    await db.superuser`insert into public.lottery_results (lottery_id, draw_date, winning_number)
+      values (${lotteryId}, ${isoDay(0)}, '03')`;
+    expect(await drawByLottery(raffleId)).toBe(true);
+    expect(await winnersOf(db, raffleId)).toEqual([{ place: 1, ticket_num: 3 }]);
+  });
+
+  test("cannot be cancelled once its number may be known", async () => {
+    const { raffleId } = await sealed([3]);
+    const cancelling = actAs(
+      db,
+      first,
+      (sql) => sql`select public.cancel_raffle(${raffleId}, 'No', false)`,
+    );
+    expect(await codeOf(cancelling)).toBe("raffle_not_cancellable");
+  });
+});
