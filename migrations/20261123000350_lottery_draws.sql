@@ -100,3 +100,16 @@ begin
   where ticket_num = p_number or share > 0;
 end
 $$;
+
+-- The official results that raffles wait for and the feed has not given yet. For our own functions.
+create function app.awaited_results(p_max integer) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('lottery_id', id, 'name', name, 'draw_date', draw_date)), '[]') from (
+    select distinct l.id, l.name, d.draw_date from public.lottery_draws d join public.lotteries l on l.id = d.lottery_id
+    join public.raffles r on r.id = d.raffle_id and r.state = 'CLOSED'
+    where d.winning_number is null and app.lottery_moment(l.id, d.draw_date) <= clock_timestamp()
+      and not exists (select from app.lottery_entries e
+        where e.lottery_id = l.id and e.draw_date = d.draw_date and e.source = 'FEED')
+    order by d.draw_date, l.id limit p_max
+  ) awaited
+$$;

@@ -52,6 +52,8 @@ begin
     perform cron.schedule('refund-cancelled', '10 seconds', 'select app.refund_cancelled()');
     perform cron.schedule('seal-raffles', '2 seconds', 'select app.seal_raffle(id) from app.due_raffles(1) as id');
     perform cron.schedule('draw-lotteries', '10 seconds', 'select app.draw_by_lottery(id) from app.due_lotteries(1) as id');
+    perform cron.schedule('fetch-lotteries', '*/5 * * * *', $job$select app.call_function('/lottery-results')
+      where app.awaited_results(1) <> '[]'$job$);
     perform cron.schedule('draw-raffles', '5 seconds', $job$select app.call_function('/close-raffle') where app.draws_are_due()$job$);
     perform cron.schedule('pass-on-prizes', '37 * * * *', 'select app.pass_on_prizes()');
     perform cron.schedule('refresh-popular', '*/2 * * * *', 'select app.refresh_popular()');

@@ -172,6 +172,14 @@ language sql set search_path = '' as $$ select app.draw_raffle(raffle_id, round,
 create function public.draw_by_lottery(raffle_id uuid) returns boolean
 language sql set search_path = '' as $$ select app.draw_by_lottery(raffle_id) $$;
 
+create function public.awaited_results(max_rows integer) returns jsonb
+language sql stable set search_path = '' as $$ select app.awaited_results(max_rows) $$;
+
+create function public.record_feed_result(lottery_id uuid, draw_date date, winning_number text, series text default null) returns jsonb
+language sql set search_path = '' as $$
+  select app.enter_lottery_result(lottery_id, draw_date, winning_number, series, 'FEED', null)
+$$;
+
 create function public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text default null)
 returns jsonb
 language sql set search_path = '' as $$

@@ -266,7 +266,9 @@ grant execute on function
   public.seal_raffle(uuid),
   public.draw_raffle(uuid, bigint, text, text),
   public.settle_raffle(uuid),
-  public.draw_by_lottery(uuid)
+  public.draw_by_lottery(uuid),
+  public.awaited_results(integer),
+  public.record_feed_result(uuid, date, text, text)
 to service_role;
 
 grant execute on function
@@ -294,7 +296,9 @@ grant execute on function
   app.seal_raffle(uuid),
   app.draw_raffle(uuid, bigint, text, text),
   app.settle_raffle(uuid),
-  app.draw_by_lottery(uuid)
+  app.draw_by_lottery(uuid),
+  app.awaited_results(integer),
+  app.enter_lottery_result(uuid, date, text, text, app.lottery_source, uuid)
 to service_role;
 
 

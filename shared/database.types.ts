@@ -1291,6 +1291,7 @@ export type Database = {
         Returns: Json;
       };
       "apply_stripe_object": { Args: { "account": string; "object": Json }; Returns: string };
+      "awaited_results": { Args: { "max_rows": number }; Returns: Json };
       "begin_admin_claim": { Args: Record<PropertyKey, never>; Returns: string };
       "begin_purchase": {
         Args: {
@@ -1381,6 +1382,15 @@ export type Database = {
       "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
       "record_card_refund": { Args: { "id": string; "refund_id": string }; Returns: undefined };
       "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
+      "record_feed_result": {
+        Args: {
+          "draw_date": string;
+          "lottery_id": string;
+          "series"?: string;
+          "winning_number": string;
+        };
+        Returns: Json;
+      };
       "record_lottery_result": {
         Args: {
           "draw_date": string;

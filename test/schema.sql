@@ -1677,6 +1677,23 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.awaited_results(p_max integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('lottery_id', id, 'name', name, 'draw_date', draw_date)), '[]') from (
+    select distinct l.id, l.name, d.draw_date from public.lottery_draws d join public.lotteries l on l.id = d.lottery_id
+    join public.raffles r on r.id = d.raffle_id and r.state = 'CLOSED'
+    where d.winning_number is null and app.lottery_moment(l.id, d.draw_date) <= clock_timestamp()
+      and not exists (select from app.lottery_entries e
+        where e.lottery_id = l.id and e.draw_date = d.draw_date and e.source = 'FEED')
+    order by d.draw_date, l.id limit p_max
+  ) awaited
+$function$;
+grant execute on function app.awaited_results(p_max integer) to service_role;
+
 CREATE OR REPLACE FUNCTION app.begin_admin_claim()
  RETURNS uuid
  LANGUAGE plpgsql
@@ -3510,6 +3527,7 @@ begin
     select to_jsonb(r) from public.lottery_results r where lottery_id = p_lottery_id and draw_date = p_draw_date));
 end
 $function$;
+grant execute on function app.enter_lottery_result(p_lottery_id uuid, p_draw_date date, p_winning_number text, p_series text, p_source app.lottery_source, p_operator_id uuid) to service_role;
 
 CREATE OR REPLACE FUNCTION app.enter_raffle(p_raffle_id uuid)
  RETURNS void
@@ -6722,6 +6740,14 @@ CREATE OR REPLACE FUNCTION public.apply_stripe_object(object jsonb, account text
 AS $function$ select app.apply_stripe_object(object, null, account)::text $function$;
 grant execute on function public.apply_stripe_object(object jsonb, account text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.awaited_results(max_rows integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.awaited_results(max_rows) $function$;
+grant execute on function public.awaited_results(max_rows integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.begin_admin_claim()
  RETURNS uuid
  LANGUAGE sql
@@ -7048,6 +7074,15 @@ CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text
 AS $function$ select app.record_customer(user_id, customer_id) $function$;
 grant execute on function public.record_customer(user_id uuid, customer_id text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.record_feed_result(lottery_id uuid, draw_date date, winning_number text, series text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select app.enter_lottery_result(lottery_id, draw_date, winning_number, series, 'FEED', null)
+$function$;
+grant execute on function public.record_feed_result(lottery_id uuid, draw_date date, winning_number text, series text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text DEFAULT NULL::text)
  RETURNS jsonb
  LANGUAGE sql
@@ -7252,6 +7287,9 @@ select cron.schedule('draw-raffles', '5 seconds', 'select app.call_function(''/c
 select cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()'); -- as postgres
 
 select cron.schedule('expire-purchases', '10 seconds', 'select app.expire_purchases()'); -- as postgres
+
+select cron.schedule('fetch-lotteries', '*/5 * * * *', 'select app.call_function(''/lottery-results'')
+      where app.awaited_results(1) <> ''[]'''); -- as postgres
 
 select cron.schedule('pass-on-prizes', '37 * * * *', 'select app.pass_on_prizes()'); -- as postgres
 

@@ -2,6 +2,7 @@
 import { contract as account } from "../account/contract.ts";
 import { contract as cards } from "../cards/contract.ts";
 import { contract as closeRaffle } from "../close-raffle/contract.ts";
+import { contract as lotteryResults } from "../lottery-results/contract.ts";
 import { contract as purchase } from "../purchase/contract.ts";
 import { contract as raffles } from "../raffles/contract.ts";
 import { contract as reconcile } from "../reconcile/contract.ts";
@@ -17,6 +18,7 @@ export const contracts = [
   cards,
   closeRaffle,
   health,
+  lotteryResults,
   purchase,
   raffles,
   reconcile,
