@@ -46,25 +46,46 @@ test(`fifty buyers race the seal: a ticket that is sealed or the money back (SEE
   }
 });
 
-test("a purchase that is under way is waited for, and sealed with the others", async () => {
+test("a purchase that is under way is waited for: it counts, and its tickets are sealed", async () => {
   const raffle_id = await raffle(db, {
     tickets_required: 1000,
+    min_tickets: 2,
     lanes: 4,
     closes_at: new Date(Date.now() + 500),
   });
   await buy(db, people[0], { raffle_id });
   const outcome = await race(
     db,
-    (sql) => the.buyWithin(sql, people[1], { raffle_id }),
+    (sql) => the.buyWithin(sql, people[1], { raffle_id, redeem: false }),
     async (sql) => {
       await sql`select pg_sleep(0.6)`;
       return await sql`select app.seal_raffle(${raffle_id})`;
     },
   );
-  expect(outcome).toMatchObject({ first: "fulfilled", second: "done" });
+  expect(outcome).toMatchObject({ first: "fulfilled", second: "done", waited: true });
   const [{ ticket_count }] = await db
     .sql`select ticket_count from public.draws where raffle_id = ${raffle_id}`;
   expect(ticket_count).toBe(2);
+});
+
+test("a redemption that is under way and the seal never wait for each other crosswise", async () => {
+  const raffle_id = await raffle(db, { tickets_required: 1000, lanes: 4 });
+  const { purchase } = await buy(db, people[0], { raffle_id, redeem: false });
+  await close(db, raffle_id);
+  let sealing: Promise<unknown> | undefined;
+  await db.sql.begin(async (sql) => {
+    // As redeem_ticket begins: the raffle, then the purchase. Its lanes come last.
+    await sql`select app.enter_raffle(${raffle_id})`;
+    await sql`select from public.purchases where id = ${purchase.id} for update`;
+    sealing = seal(db, raffle_id);
+    await expect.poll(async () =>
+      (await db.superuser`select from pg_stat_activity
+        where datname = ${db.name} and wait_event_type = 'Lock'`).length
+    ).toBe(1);
+    await sql`select from app.raffle_lanes where raffle_id = ${raffle_id} order by lane_no for share`;
+  });
+  expect(await sealing).toBe("CLOSED");
+  expect(await ticketsOf(db, raffle_id)).toHaveLength(1);
 });
 
 test("twenty seals, draws and settlements at once make one of each", async () => {

@@ -5,7 +5,7 @@ import type { TestStack } from "../support/stack.ts";
 import { call, testStack } from "../support/stack.ts";
 
 let stack: TestStack;
-beforeAll(async () => void (stack = await testStack()));
+beforeAll(async () => void (stack = await testStack({}, { clock: true })));
 
 const control = async (url: string, verb: string, body: unknown = {}) => {
   const answer = await fetch(`${url}/_control/${verb}`, {

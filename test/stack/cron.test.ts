@@ -1,9 +1,11 @@
 import { beforeAll, expect, test } from "vitest";
+import { close, reachRound } from "../support/draws.ts";
+import { buy, player, raffle, stateOf } from "../support/raffles.ts";
 import type { TestStack } from "../support/stack.ts";
 import { signUp, testStack } from "../support/stack.ts";
 
 let stack: TestStack;
-beforeAll(async () => void (stack = await testStack()));
+beforeAll(async () => void (stack = await testStack({}, { clock: true })));
 
 const runs = (name: string) =>
   stack
@@ -48,4 +50,20 @@ test("what needs the network is done by a function that the clock calls", async 
     .sql`select cron.schedule('now', '1 second', ${"select app.call_function('/reconcile/sweep')"})`;
   await expect.poll(statusOf, { timeout: 30_000 }).toBe("CANCELLED");
   await stack.sql`select cron.unschedule('now')`;
+});
+
+test("a raffle whose time is over is sealed, drawn and settled with nobody calling anything", async () => {
+  await stack.sql`update app.beacon_chains set in_use = false`;
+  await stack.sql`update app.beacon_chains set in_use = true where name = 'rafflebase-local'`;
+  const id = await raffle(stack);
+  await buy(stack, (await player(stack, 500)).id, { raffle_id: id });
+  await close(stack, id);
+  await expect.poll(() => stateOf(stack, id), { timeout: 30_000 }).toBe("CLOSED");
+  const [{ round }] = await stack.sql`select round from public.draws where raffle_id = ${id}`;
+  await reachRound(stack, id);
+  await fetch(`${stack.services.drandUrl}/_control/clock`, {
+    method: "POST",
+    body: JSON.stringify({ to_round: Number(round) }),
+  }).then((answer) => answer.body?.cancel());
+  await expect.poll(() => stateOf(stack, id), { timeout: 30_000 }).toBe("SETTLED");
 });

@@ -14,8 +14,13 @@ export interface TestStack extends TestDatabase {
   apiUrl: string;
 }
 
-export async function testStack(environment: Record<string, string> = {}): Promise<TestStack> {
+/** Nothing happens there but what the test does: the clock's jobs are off, unless it asks for them. */
+export async function testStack(
+  environment: Record<string, string> = {},
+  { clock = false } = {},
+): Promise<TestStack> {
   const database = await testDatabase();
+  if (!clock) await database.sql`select cron.unschedule(jobname) from cron.job`;
   const directory = `${inject("directory")}/${database.name}`;
   const services = await startServices({
     directory,
