@@ -172,5 +172,7 @@ create trigger record_change after insert or update or delete on public.raffle_c
   for each row execute function app.record_change('id');
 create trigger record_change after insert or update or delete on public.lotteries
   for each row execute function app.record_change('id');
+create trigger record_change after insert or update or delete on public.lottery_dates
+  for each row execute function app.record_change('lottery_id');
 create trigger record_change after insert or update or delete on public.raffles
   for each row execute function app.record_change('id');

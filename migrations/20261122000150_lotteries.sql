@@ -2,7 +2,8 @@
 -- other have said the same: two operators, or a feed and an operator.
 
 insert into app.error_codes (code, status) values
-  ('lottery_not_found', 404);
+  ('lottery_not_found', 404),
+  ('lottery_date_in_use', 409);
 
 create type app.lottery_source as enum ('OPERATOR', 'FEED');
 
@@ -51,6 +52,29 @@ begin
   return (
     select day::date from generate_series(p_after + 1, p_after + 366, interval '1 day') as day
     where app.lottery_moment(p_lottery_id, day::date) is not null order by day limit 1);
+end
+$$;
+
+-- Says that a lottery draws, or does not, on a date that its days of the week tell otherwise. Not of a date
+-- that a raffle on sale or sealed looks to: nobody shall move a draw. Admins. Locks the lottery.
+-- Raises not_permitted, lottery_not_found, lottery_date_in_use, request_invalid.
+create function app.set_lottery_date(p_lottery_id uuid, p_draw_date date, p_takes_place boolean) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform app.require_role('admin');
+  perform from public.lotteries where id = p_lottery_id for update;
+  if not found then
+    perform app.fail('lottery_not_found');
+  elsif p_draw_date is null or p_takes_place is null then
+    perform app.fail_field(case when p_draw_date is null then 'draw_date' else 'takes_place' end, 'is needed');
+  elsif exists (select from public.raffles where lottery_id = p_lottery_id and lottery_draw_date = p_draw_date
+      and state in ('OPEN', 'FULL', 'CLOSED'))
+    or exists (select from public.lottery_draws where lottery_id = p_lottery_id and draw_date = p_draw_date)
+  then
+    perform app.fail('lottery_date_in_use');
+  end if;
+  insert into public.lottery_dates (lottery_id, draw_date, takes_place) values (p_lottery_id, p_draw_date, p_takes_place)
+  on conflict (lottery_id, draw_date) do update set takes_place = excluded.takes_place;
 end
 $$;
 

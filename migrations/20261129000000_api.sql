@@ -172,6 +172,9 @@ language sql set search_path = '' as $$ select app.draw_raffle(raffle_id, round,
 create function public.draw_by_lottery(raffle_id uuid) returns boolean
 language sql set search_path = '' as $$ select app.draw_by_lottery(raffle_id) $$;
 
+create function public.set_lottery_date(lottery_id uuid, draw_date date, takes_place boolean) returns void
+language sql set search_path = '' as $$ select app.set_lottery_date(lottery_id, draw_date, takes_place) $$;
+
 create function public.awaited_results(max_rows integer) returns jsonb
 language sql stable set search_path = '' as $$ select app.awaited_results(max_rows) $$;
 

@@ -181,7 +181,8 @@ grant execute on function
   public.request_card_refund(uuid),
   public.claim_prize(uuid, integer, jsonb),
   public.send_prize(uuid, integer, public.prize_claim_status, text),
-  public.record_lottery_result(uuid, date, text, text)
+  public.record_lottery_result(uuid, date, text, text),
+  public.set_lottery_date(uuid, date, boolean)
 to authenticated;
 
 grant execute on function
@@ -223,7 +224,8 @@ grant execute on function
   app.request_card_refund(uuid),
   app.claim_prize(uuid, integer, jsonb),
   app.send_prize(uuid, integer, public.prize_claim_status, text),
-  app.record_lottery_result(uuid, date, text, text)
+  app.record_lottery_result(uuid, date, text, text),
+  app.set_lottery_date(uuid, date, boolean)
 to authenticated;
 
 

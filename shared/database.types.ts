@@ -1462,6 +1462,10 @@ export type Database = {
         Args: { "status": Database["public"]["Enums"]["kyc_status"]; "user_id": string };
         Returns: undefined;
       };
+      "set_lottery_date": {
+        Args: { "draw_date": string; "lottery_id": string; "takes_place": boolean };
+        Returns: undefined;
+      };
       "set_payout_account": { Args: { "account": string; "user_id": string }; Returns: undefined };
       "set_play_limit": {
         Args: {

@@ -243,6 +243,12 @@ export const catalogue = {
     es: "Esta lotería no existe.",
     it: "Questa lotteria ufficiale non esiste.",
   },
+  lottery_date_in_use: {
+    status: 409,
+    en: "A raffle looks to this draw: its date cannot be changed.",
+    es: "Un sorteo depende de esta fecha: no se puede cambiar.",
+    it: "Una lotteria dipende da questa data: non si può cambiare.",
+  },
   beacon_invalid: {
     status: 422,
     en: "This is not the beacon that the raffle waits for.",

@@ -489,6 +489,7 @@ create table public.lottery_dates (
   constraint lottery_dates_lottery_id_fkey FOREIGN KEY (lottery_id) REFERENCES public.lotteries(id)
 );
 alter table public.lottery_dates enable row level security;
+CREATE TRIGGER record_change AFTER INSERT OR DELETE OR UPDATE ON public.lottery_dates FOR EACH ROW EXECUTE FUNCTION app.record_change('lottery_id');
 create policy "Everyone reads the calendars of lotteries" on public.lottery_dates for select to anon, authenticated
   using (true);
 comment on table public.lottery_dates is 'Where the calendar of a lottery differs from its days: a draw more, or one less.';
@@ -6071,6 +6072,31 @@ end
 $function$;
 grant execute on function app.set_kyc_status(p_user_id uuid, p_status public.kyc_status) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.set_lottery_date(p_lottery_id uuid, p_draw_date date, p_takes_place boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_role('admin');
+  perform from public.lotteries where id = p_lottery_id for update;
+  if not found then
+    perform app.fail('lottery_not_found');
+  elsif p_draw_date is null or p_takes_place is null then
+    perform app.fail_field(case when p_draw_date is null then 'draw_date' else 'takes_place' end, 'is needed');
+  elsif exists (select from public.raffles where lottery_id = p_lottery_id and lottery_draw_date = p_draw_date
+      and state in ('OPEN', 'FULL', 'CLOSED'))
+    or exists (select from public.lottery_draws where lottery_id = p_lottery_id and draw_date = p_draw_date)
+  then
+    perform app.fail('lottery_date_in_use');
+  end if;
+  insert into public.lottery_dates (lottery_id, draw_date, takes_place) values (p_lottery_id, p_draw_date, p_takes_place)
+  on conflict (lottery_id, draw_date) do update set takes_place = excluded.takes_place;
+end
+$function$;
+grant execute on function app.set_lottery_date(p_lottery_id uuid, p_draw_date date, p_takes_place boolean) to authenticated;
+
 CREATE OR REPLACE FUNCTION app.set_payout_account(p_user_id uuid, p_account text)
  RETURNS void
  LANGUAGE plpgsql
@@ -7209,6 +7235,13 @@ CREATE OR REPLACE FUNCTION public.set_kyc_status(user_id uuid, status public.kyc
  SET search_path TO ''
 AS $function$ select app.set_kyc_status(user_id, status) $function$;
 grant execute on function public.set_kyc_status(user_id uuid, status public.kyc_status) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.set_lottery_date(lottery_id uuid, draw_date date, takes_place boolean)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.set_lottery_date(lottery_id, draw_date, takes_place) $function$;
+grant execute on function public.set_lottery_date(lottery_id uuid, draw_date date, takes_place boolean) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.set_payout_account(user_id uuid, account text)
  RETURNS void

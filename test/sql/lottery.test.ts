@@ -130,8 +130,20 @@ describe("a result", () => {
 
 test("the calendar has the days of the week, one draw more and one less", async () => {
   const id = await lottery({ draw_days: [1, 4] });
-  await db.sql`insert into public.lottery_dates (lottery_id, draw_date, takes_place) values
-    (${id}, '2026-12-07', false), (${id}, '2026-12-08', true)`;
+  const admin: Actor = {
+    role: "authenticated",
+    id: (await createUser(db, { roles: ["admin"] })).id,
+  };
+  const set = (actor: Actor, date: string, takesPlace: boolean, lotteryId = id) =>
+    codeOf(
+      actAs(db, actor, (sql) =>
+        sql`select public.set_lottery_date(${lotteryId}, ${date}, ${takesPlace})`),
+    );
+  expect(await set(admin, "2026-12-07", false)).toBe("none");
+  expect(await set(admin, "2026-12-08", true)).toBe("none");
+  expect(await set(first, "2026-12-08", true)).toBe("not_permitted");
+  const waiting = await sealed([3]);
+  expect(await set(admin, yesterday, false, waiting.lotteryId)).toBe("lottery_date_in_use");
   const dates = [];
   let date = "2026-12-01";
   while (dates.length < 4) {
