@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import * as the from "../support/crowd.ts";
 import { crowd, tally } from "../support/crowd.ts";
@@ -107,4 +108,38 @@ test("twenty seals, draws and settlements at once make one of each", async () =>
     .sql`select sum(amount_cents)::integer as paid from public.wallet_ledger
     where raffle_id = ${raffle_id} and reason = 'PRIZE_PAYOUT' and user_id is not null`;
   expect(paid).toBe(1000);
+});
+
+test("a prize that nobody claimed is passed on once, however many clocks there are", async () => {
+  const raffle_id = await raffle(db, { tickets_required: 10 });
+  for (const id of people.slice(0, 10)) await buy(db, id, { raffle_id });
+  await seal(db, raffle_id);
+  await draw(db, raffle_id);
+  await settle(db, raffle_id);
+  await db.sql`update public.prize_claims set claim_until = now() where raffle_id = ${raffle_id}`;
+  const passed = await Promise.all(
+    Array.from({ length: 10 }, async () => (await db.sql`select app.pass_on_prizes() as n`)[0].n),
+  );
+  expect(passed.map(Number).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  expect(await winnersOf(db, raffle_id)).toHaveLength(2);
+});
+
+test("of two that draw, and of two that settle, the second waits and finds it done", async () => {
+  const raffle_id = await raffle(db, { tickets_required: 10 });
+  for (const id of people.slice(0, 10)) await buy(db, id, { raffle_id });
+  await seal(db, raffle_id);
+  await reachRound(db, raffle_id);
+  const { signature, randomness } = beacon();
+  const [{ round }] = await db.sql`select round from public.draws where raffle_id = ${raffle_id}`;
+  const drawing = (sql: postgres.TransactionSql) =>
+    sql`select app.draw_raffle(${raffle_id}, ${round}, ${signature}, ${randomness})`;
+  const settling = (sql: postgres.TransactionSql) => sql`select app.settle_raffle(${raffle_id})`;
+  for (const work of [drawing, settling]) {
+    expect(await race(db, work, work)).toEqual({
+      first: "fulfilled",
+      second: "done",
+      waited: true,
+    });
+  }
+  expect(await stateOf(db, raffle_id)).toBe("SETTLED");
 });

@@ -1,8 +1,10 @@
+import type postgres from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Actor, TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, createUser, testDatabase } from "../support/database.ts";
 import { close, seal, settle, winnersOf } from "../support/draws.ts";
 import { buy, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { race } from "../support/races.ts";
 import { houseBalance, violations, walletOf } from "../support/wallets.ts";
 
 let db: TestDatabase;
@@ -106,9 +108,16 @@ describe("a result", () => {
     expect((await record(second, id, "07", yesterday, "124")).confirmed).toBeNull();
   });
 
-  test("by two at once is confirmed once", async () => {
+  test("by two at once is confirmed once: the second waits and sees the first", async () => {
     const id = await lottery();
-    await Promise.all([record(first, id, "07"), record(second, id, "07")]);
+    const enter = (actor: Actor) => (sql: postgres.TransactionSql) =>
+      sql`select app.enter_lottery_result(${id}, ${yesterday}, '07', null, 'OPERATOR', ${
+        actor.role === "authenticated" ? actor.id : null
+      })`;
+    expect(await race(db, enter(first), enter(second))).toMatchObject({
+      second: "done",
+      waited: true,
+    });
     expect(await db.sql`select winning_number from public.lottery_results where lottery_id = ${id}`)
       .toEqual([{ winning_number: "07" }]);
   });
