@@ -14,7 +14,7 @@ begin
         || sha256(substring(extensions.hmac('salt ' || ticket_num, v_key, 'sha256') for 16) || uuid_send(user_id))),
       ''::bytea order by ticket_num), ''::bytea)
     from (
-      select ticket_num, user_id from public.tickets where raffle_id = p_raffle_id and voided_at is null
+      select ticket_num, user_id from public.tickets where raffle_id = p_raffle_id
       order by ticket_num offset p_skip limit p_max
     ) as sealed);
 end

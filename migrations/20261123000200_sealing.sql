@@ -146,10 +146,10 @@ end
 $$;
 
 -- Raffles that are due to be sealed, the longest due first.
-create function app.due_raffles(p_max integer) returns setof uuid
+create function app.due_raffles(p_max integer, p_raffle_id uuid default null) returns setof uuid
 language sql stable security definer set search_path = '' as $$
   select id from public.raffles
-  where state = 'FULL' or state = 'OPEN' and closes_at <= clock_timestamp()
+  where (state = 'FULL' or state = 'OPEN' and closes_at <= clock_timestamp()) and (p_raffle_id is null or id = p_raffle_id)
   order by closes_at, id limit p_max
 $$;
 

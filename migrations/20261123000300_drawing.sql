@@ -58,7 +58,7 @@ language plpgsql stable security definer set search_path = '' as $$
 declare
   v_draw public.draws;
   v_numbers integer[] := array(
-    select ticket_num from public.tickets where raffle_id = p_raffle_id and voided_at is null order by ticket_num);
+    select ticket_num from public.tickets where raffle_id = p_raffle_id order by ticket_num);
 begin
   select * into strict v_draw from public.draws where raffle_id = p_raffle_id;
   return array(
@@ -124,6 +124,10 @@ begin
   end if;
   perform app.offer_prize(v_raffle, place) from public.winners
   where raffle_id = p_raffle_id and amount_cents is null order by place;
+  -- What was taken from stock and is won by nobody goes back.
+  update public.prizes set stock = stock + v_raffle.prizes_taken - (
+    select count(*) from public.prize_claims where raffle_id = p_raffle_id)
+  where id = v_raffle.prize_id;
   perform app.tell_results(v_raffle);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;

@@ -14,12 +14,13 @@ create index lottery_draws_lottery on public.lottery_draws (lottery_id, draw_dat
 alter table public.lottery_draws enable row level security;
 
 -- The raffles that a confirmed result decides.
-create function app.due_lotteries(p_max integer) returns setof uuid
+create function app.due_lotteries(p_max integer, p_raffle_id uuid default null) returns setof uuid
 language sql stable security definer set search_path = '' as $$
   select d.raffle_id from public.lottery_draws d
   join public.lottery_results r on r.lottery_id = d.lottery_id and r.draw_date = d.draw_date
   join public.raffles on raffles.id = d.raffle_id and raffles.state = 'CLOSED'
-  where d.winning_number is null order by d.draw_date, d.raffle_id limit p_max
+  where d.winning_number is null and (p_raffle_id is null or d.raffle_id = p_raffle_id)
+  order by d.draw_date, d.raffle_id limit p_max
 $$;
 
 -- Draws a sealed raffle by the official result, if that is confirmed. A number that nobody has follows the
@@ -51,8 +52,6 @@ begin
     perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.');
     perform app.refund_purchases(p_raffle_id);
     return false;
-  elsif not v_is_sold then
-    update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;
   end if;
   perform app.record_lottery_winners(v_raffle, v_number::integer);
   update public.draws set drawn_at = clock_timestamp() where raffle_id = p_raffle_id;
@@ -86,7 +85,7 @@ begin
     select t.ticket_num, t.user_id, max(tiers.figures) as figures
     from public.tickets t left join tiers on t.ticket_num <> p_number
       and t.ticket_num % (10 ^ tiers.figures)::bigint = p_number % (10 ^ tiers.figures)::bigint
-    where t.raffle_id = p_raffle.id and t.voided_at is null
+    where t.raffle_id = p_raffle.id
     group by t.ticket_num, t.user_id having t.ticket_num = p_number or max(tiers.figures) is not null
   ), shared as (
     select r.*, tiers.cents / count(*) over (partition by r.figures) as share

@@ -20,11 +20,14 @@ create table public.prize_claims (
   tracking text check (length(tracking) between 1 and 500),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
+  sent_by uuid references public.profiles (id),
   primary key (raffle_id, place),
   foreign key (raffle_id, place) references public.winners (raffle_id, place)
 );
 comment on table public.prize_claims is 'One for each place that won the prize itself.';
-comment on column public.prize_claims.delivery is 'Where to send it, as the winner wrote it.';
+comment on column public.prize_claims.delivery is
+  'Where to send it, as the winner wrote it. Hence no audit of this table, which would keep addresses for ever.';
+create index prize_claims_sent_by on public.prize_claims (sent_by);
 create index prize_claims_user on public.prize_claims (user_id);
 create index prize_claims_open on public.prize_claims (claim_until) where status = 'OFFERED';
 alter table public.prize_claims enable row level security;
@@ -37,8 +40,6 @@ insert into app.state_changes (subject, from_state, to_state) values
 create trigger enforce_state_change before update on public.prize_claims
   for each row when (old.status is distinct from new.status) execute function app.enforce_state_change();
 create trigger touch_updated_at before update on public.prize_claims for each row execute function app.touch_updated_at();
-create trigger record_change after update of status, tracking on public.prize_claims
-  for each row execute function app.record_change('raffle_id');
 
 -- Offers the prize of a place to whoever drew it.
 create function app.offer_prize(p_raffle public.raffles, p_place integer) returns void
@@ -56,16 +57,19 @@ end
 $$;
 
 -- Claims a prize that the caller won, and says where to send it. Claiming again, until it is sent, changes
--- where. Locks the claim. Raises not_authenticated, rate_limited, prize_not_found, prize_not_claimable,
+-- where. Locks the claim. Raises not_authenticated, account_suspended, email_unverified, rate_limited, prize_not_found, prize_not_claimable,
 -- request_invalid.
 create function app.claim_prize(p_raffle_id uuid, p_place integer, p_delivery jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_user_id uuid := app.take_token('account', app.signed_in_user());
+  v_user_id uuid := app.take_token('account', app.active_user());
   v_claim public.prize_claims;
 begin
-  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096 then
-    perform app.fail_field('delivery', 'must be an object of at most 4096 characters');
+  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096
+    or not exists (select from jsonb_each_text(case jsonb_typeof(p_delivery) when 'object' then p_delivery else '{}' end)
+      where btrim(value) <> '')
+  then
+    perform app.fail_field('delivery', 'must be an object of at most 4096 characters that says where to send it');
   end if;
   select * into v_claim from public.prize_claims
   where raffle_id = p_raffle_id and place = p_place and user_id = v_user_id for update;
@@ -86,8 +90,10 @@ begin
   perform app.require_role('operator');
   if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
     perform app.fail_field('status', 'must be SHIPPED or DELIVERED');
+  elsif length(p_tracking) not between 1 and 500 then
+    perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
-  update public.prize_claims set status = p_status, tracking = coalesce(p_tracking, tracking)
+  update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
   where raffle_id = p_raffle_id and place = p_place;
   if not found then
     perform app.fail('prize_not_found');

@@ -7,7 +7,9 @@ language plpgsql stable security definer set search_path = '' as $$
 declare
   v_draw public.draws := app.sealed_draw(p_raffle_id);
 begin
-  return app.describe_seal(v_draw) || jsonb_build_object('algorithm', 'rafflebase-draw-v1', 'raffle_id', p_raffle_id,
+  return app.describe_seal(v_draw) || (
+      select jsonb_build_object('state', state, 'winners_count', winners_count) from public.raffles where id = p_raffle_id)
+    || jsonb_build_object('algorithm', 'rafflebase-draw-v1', 'raffle_id', p_raffle_id,
     'tickets', coalesce((
       select jsonb_agg(jsonb_build_object('ticket_num', t.ticket_num, 'holder', encode(app.holder_of(t), 'hex')) order by t.ticket_num)
       from (
@@ -59,12 +61,12 @@ declare
   v_hashes bytea;
   v_path bytea[];
 begin
-  select * into v_ticket from public.tickets where raffle_id = p_raffle_id and ticket_num = p_ticket_num and voided_at is null;
+  select * into v_ticket from public.tickets where raffle_id = p_raffle_id and ticket_num = p_ticket_num;
   if not found then
     perform app.fail('ticket_not_found');
   end if;
   v_position := (select count(*) from public.tickets
-    where raffle_id = p_raffle_id and ticket_num < p_ticket_num and voided_at is null);
+    where raffle_id = p_raffle_id and ticket_num < p_ticket_num);
   v_hashes := app.hash_tickets(p_raffle_id, v_position / 1024 * 1024, 1024);
   v_path := app.path_of(v_hashes, v_position % 1024)
     || app.path_of((select hashes from app.draw_blocks where raffle_id = p_raffle_id), v_position / 1024);
@@ -84,14 +86,15 @@ language sql stable security definer set search_path = '' as $$
   with sealed as (
     select d.raffle_id, d.chain_hash, d.round, d.round_at from public.draws d join public.raffles r on r.id = d.raffle_id
     where r.state = 'CLOSED' and d.round is not null and (p_raffle_id is null or d.raffle_id = p_raffle_id)
-    order by d.round_at, d.raffle_id limit p_max
+    -- Those whose round is out come in any order: what cannot be drawn keeps nobody for ever.
+    order by d.round_at > clock_timestamp(), random() limit p_max
   )
   select jsonb_build_object(
-    'seal', coalesce((select jsonb_agg(id) from app.due_raffles(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
+    'seal', coalesce((select jsonb_agg(id) from app.due_raffles(p_max, p_raffle_id) as id), '[]'),
     'waiting', coalesce((select jsonb_agg(jsonb_build_object(
       'raffle_id', raffle_id, 'chain_hash', chain_hash, 'round', round, 'expected_at', round_at,
       'is_out', round_at <= clock_timestamp()) order by round_at, raffle_id) from sealed), '[]'),
-    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
+    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max, p_raffle_id) as id), '[]'),
     'settle', coalesce((select jsonb_agg(id) from (
       select id from public.raffles where state = 'DRAWN' and (p_raffle_id is null or id = p_raffle_id) order by id limit p_max) drawn), '[]'))
 $$;
@@ -118,5 +121,17 @@ begin
     or exists (select from public.draws d join public.raffles r on r.id = d.raffle_id
       where r.state = 'CLOSED' and d.randomness is null and d.round_at <= clock_timestamp())
     or exists (select from public.raffles where state = 'DRAWN');
+end
+$$;
+
+-- Tells the operators of a draw whose round has long been out. For our own functions.
+create function app.report_late_draw(p_raffle_id uuid, p_failures jsonb) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (select from public.draws
+    where raffle_id = p_raffle_id and randomness is null and round_at < clock_timestamp() - interval '2 minutes')
+  then
+    perform app.alert_operators('draw_late', p_raffle_id::text, jsonb_build_object('relays', p_failures));
+  end if;
 end
 $$;

@@ -132,6 +132,9 @@ language sql stable security definer set search_path = '' as $$
   from public.draws d join public.raffles r on r.id = d.raffle_id
   where r.state <> 'CANCELLED' and d.ticket_root <> encode(app.root_of(app.hash_tickets(d.raffle_id)), 'hex')
   union all
+  select 6, 'a ticket is voided with its raffle, and only then', t.raffle_id || ' ' || t.ticket_num
+  from public.tickets t join public.raffles r on r.id = t.raffle_id where (t.voided_at is not null) <> (r.state = 'CANCELLED')
+  union all
   select 6, 'the winners are those that the beacon names', d.raffle_id::text
   from public.draws d
   where d.randomness is not null and (

@@ -169,6 +169,9 @@ language sql set search_path = '' as $$ select app.seal_raffle(raffle_id) $$;
 create function public.draw_raffle(raffle_id uuid, round bigint, signature text, randomness text) returns boolean
 language sql set search_path = '' as $$ select app.draw_raffle(raffle_id, round, signature, randomness) $$;
 
+create function public.report_late_draw(raffle_id uuid, failures jsonb) returns void
+language sql set search_path = '' as $$ select app.report_late_draw(raffle_id, failures) $$;
+
 create function public.draw_by_lottery(raffle_id uuid) returns boolean
 language sql set search_path = '' as $$ select app.draw_by_lottery(raffle_id) $$;
 

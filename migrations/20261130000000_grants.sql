@@ -269,6 +269,7 @@ grant execute on function
   public.draw_raffle(uuid, bigint, text, text),
   public.settle_raffle(uuid),
   public.draw_by_lottery(uuid),
+  public.report_late_draw(uuid, jsonb),
   public.awaited_results(integer),
   public.record_feed_result(uuid, date, text, text)
 to service_role;
@@ -299,6 +300,7 @@ grant execute on function
   app.draw_raffle(uuid, bigint, text, text),
   app.settle_raffle(uuid),
   app.draw_by_lottery(uuid),
+  app.report_late_draw(uuid, jsonb),
   app.awaited_results(integer),
   app.enter_lottery_result(uuid, date, text, text, app.lottery_source, uuid)
 to service_role;

@@ -339,6 +339,7 @@ export type Database = {
           "delivery": Json | null;
           "place": number;
           "raffle_id": string;
+          "sent_by": string | null;
           "status": Database["public"]["Enums"]["prize_claim_status"];
           "tracking": string | null;
           "updated_at": string;
@@ -351,6 +352,7 @@ export type Database = {
           "delivery"?: Json | null;
           "place": number;
           "raffle_id": string;
+          "sent_by"?: string | null;
           "status"?: Database["public"]["Enums"]["prize_claim_status"];
           "tracking"?: string | null;
           "updated_at"?: string;
@@ -362,6 +364,7 @@ export type Database = {
           "delivery"?: Json | null;
           "place"?: number;
           "raffle_id"?: string;
+          "sent_by"?: string | null;
           "status"?: Database["public"]["Enums"]["prize_claim_status"];
           "tracking"?: string | null;
           "updated_at"?: string;
@@ -374,6 +377,13 @@ export type Database = {
             isOneToOne: true;
             referencedRelation: "winners";
             referencedColumns: ["raffle_id", "place"];
+          },
+          {
+            foreignKeyName: "prize_claims_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "prize_claims_user_id_fkey";
@@ -1435,6 +1445,7 @@ export type Database = {
       };
       "reinstate_wallet": { Args: { "user_id": string }; Returns: undefined };
       "report_health": { Args: Record<PropertyKey, never>; Returns: Json };
+      "report_late_draw": { Args: { "failures": Json; "raffle_id": string }; Returns: undefined };
       "request_card_refund": { Args: { "purchase_id": string }; Returns: Json };
       "resolve_alert": { Args: { "alert_id": number }; Returns: undefined };
       "revoke_role": {

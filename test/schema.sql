@@ -589,22 +589,24 @@ create table public.prize_claims (
   tracking text,
   created_at timestamp with time zone not null default clock_timestamp(),
   updated_at timestamp with time zone not null default clock_timestamp(),
+  sent_by uuid,
   constraint prize_claims_pkey PRIMARY KEY (raffle_id, place),
   constraint prize_claims_raffle_id_place_fkey FOREIGN KEY (raffle_id, place) REFERENCES public.winners(raffle_id, place),
+  constraint prize_claims_sent_by_fkey FOREIGN KEY (sent_by) REFERENCES public.profiles(id),
   constraint prize_claims_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id),
   constraint prize_claims_delivery_check CHECK (((jsonb_typeof(delivery) = 'object'::text) AND (length((delivery)::text) <= 4096))),
   constraint prize_claims_tracking_check CHECK (((length(tracking) >= 1) AND (length(tracking) <= 500)))
 );
 alter table public.prize_claims enable row level security;
 CREATE INDEX prize_claims_open ON public.prize_claims USING btree (claim_until) WHERE (status = 'OFFERED'::public.prize_claim_status);
+CREATE INDEX prize_claims_sent_by ON public.prize_claims USING btree (sent_by);
 CREATE INDEX prize_claims_user ON public.prize_claims USING btree (user_id);
 CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.prize_claims FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
-CREATE TRIGGER record_change AFTER UPDATE OF status, tracking ON public.prize_claims FOR EACH ROW EXECUTE FUNCTION app.record_change('raffle_id');
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.prize_claims FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
 create policy "Winners read their own claims, operators read all" on public.prize_claims for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)));
 comment on table public.prize_claims is 'One for each place that won the prize itself.';
-comment on column public.prize_claims.delivery is 'Where to send it, as the winner wrote it.';
+comment on column public.prize_claims.delivery is 'Where to send it, as the winner wrote it. Hence no audit of this table, which would keep addresses for ever.';
 grant select on public.prize_claims to authenticated;
 grant select on public.prize_claims to service_role;
 
@@ -2267,6 +2269,9 @@ AS $function$
   from public.draws d join public.raffles r on r.id = d.raffle_id
   where r.state <> 'CANCELLED' and d.ticket_root <> encode(app.root_of(app.hash_tickets(d.raffle_id)), 'hex')
   union all
+  select 6, 'a ticket is voided with its raffle, and only then', t.raffle_id || ' ' || t.ticket_num
+  from public.tickets t join public.raffles r on r.id = t.raffle_id where (t.voided_at is not null) <> (r.state = 'CANCELLED')
+  union all
   select 6, 'the winners are those that the beacon names', d.raffle_id::text
   from public.draws d
   where d.randomness is not null and (
@@ -2545,11 +2550,14 @@ CREATE OR REPLACE FUNCTION app.claim_prize(p_raffle_id uuid, p_place integer, p_
  SET search_path TO ''
 AS $function$
 declare
-  v_user_id uuid := app.take_token('account', app.signed_in_user());
+  v_user_id uuid := app.take_token('account', app.active_user());
   v_claim public.prize_claims;
 begin
-  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096 then
-    perform app.fail_field('delivery', 'must be an object of at most 4096 characters');
+  if jsonb_typeof(p_delivery) is distinct from 'object' or length(p_delivery::text) > 4096
+    or not exists (select from jsonb_each_text(case jsonb_typeof(p_delivery) when 'object' then p_delivery else '{}' end)
+      where btrim(value) <> '')
+  then
+    perform app.fail_field('delivery', 'must be an object of at most 4096 characters that says where to send it');
   end if;
   select * into v_claim from public.prize_claims
   where raffle_id = p_raffle_id and place = p_place and user_id = v_user_id for update;
@@ -2976,7 +2984,9 @@ AS $function$
 declare
   v_draw public.draws := app.sealed_draw(p_raffle_id);
 begin
-  return app.describe_seal(v_draw) || jsonb_build_object('algorithm', 'rafflebase-draw-v1', 'raffle_id', p_raffle_id,
+  return app.describe_seal(v_draw) || (
+      select jsonb_build_object('state', state, 'winners_count', winners_count) from public.raffles where id = p_raffle_id)
+    || jsonb_build_object('algorithm', 'rafflebase-draw-v1', 'raffle_id', p_raffle_id,
     'tickets', coalesce((
       select jsonb_agg(jsonb_build_object('ticket_num', t.ticket_num, 'holder', encode(app.holder_of(t), 'hex')) order by t.ticket_num)
       from (
@@ -3154,8 +3164,6 @@ begin
     perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.');
     perform app.refund_purchases(p_raffle_id);
     return false;
-  elsif not v_is_sold then
-    update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;
   end if;
   perform app.record_lottery_winners(v_raffle, v_number::integer);
   update public.draws set drawn_at = clock_timestamp() where raffle_id = p_raffle_id;
@@ -3223,7 +3231,7 @@ AS $function$
 declare
   v_draw public.draws;
   v_numbers integer[] := array(
-    select ticket_num from public.tickets where raffle_id = p_raffle_id and voided_at is null order by ticket_num);
+    select ticket_num from public.tickets where raffle_id = p_raffle_id order by ticket_num);
 begin
   select * into strict v_draw from public.draws where raffle_id = p_raffle_id;
   return array(
@@ -3258,20 +3266,21 @@ AS $function$
   with sealed as (
     select d.raffle_id, d.chain_hash, d.round, d.round_at from public.draws d join public.raffles r on r.id = d.raffle_id
     where r.state = 'CLOSED' and d.round is not null and (p_raffle_id is null or d.raffle_id = p_raffle_id)
-    order by d.round_at, d.raffle_id limit p_max
+    -- Those whose round is out come in any order: what cannot be drawn keeps nobody for ever.
+    order by d.round_at > clock_timestamp(), random() limit p_max
   )
   select jsonb_build_object(
-    'seal', coalesce((select jsonb_agg(id) from app.due_raffles(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
+    'seal', coalesce((select jsonb_agg(id) from app.due_raffles(p_max, p_raffle_id) as id), '[]'),
     'waiting', coalesce((select jsonb_agg(jsonb_build_object(
       'raffle_id', raffle_id, 'chain_hash', chain_hash, 'round', round, 'expected_at', round_at,
       'is_out', round_at <= clock_timestamp()) order by round_at, raffle_id) from sealed), '[]'),
-    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max) as id where p_raffle_id is null or id = p_raffle_id), '[]'),
+    'lottery', coalesce((select jsonb_agg(id) from app.due_lotteries(p_max, p_raffle_id) as id), '[]'),
     'settle', coalesce((select jsonb_agg(id) from (
       select id from public.raffles where state = 'DRAWN' and (p_raffle_id is null or id = p_raffle_id) order by id limit p_max) drawn), '[]'))
 $function$;
 grant execute on function app.due_draws(p_raffle_id uuid, p_max integer) to service_role;
 
-CREATE OR REPLACE FUNCTION app.due_lotteries(p_max integer)
+CREATE OR REPLACE FUNCTION app.due_lotteries(p_max integer, p_raffle_id uuid DEFAULT NULL::uuid)
  RETURNS SETOF uuid
  LANGUAGE sql
  STABLE SECURITY DEFINER
@@ -3280,17 +3289,18 @@ AS $function$
   select d.raffle_id from public.lottery_draws d
   join public.lottery_results r on r.lottery_id = d.lottery_id and r.draw_date = d.draw_date
   join public.raffles on raffles.id = d.raffle_id and raffles.state = 'CLOSED'
-  where d.winning_number is null order by d.draw_date, d.raffle_id limit p_max
+  where d.winning_number is null and (p_raffle_id is null or d.raffle_id = p_raffle_id)
+  order by d.draw_date, d.raffle_id limit p_max
 $function$;
 
-CREATE OR REPLACE FUNCTION app.due_raffles(p_max integer)
+CREATE OR REPLACE FUNCTION app.due_raffles(p_max integer, p_raffle_id uuid DEFAULT NULL::uuid)
  RETURNS SETOF uuid
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
   select id from public.raffles
-  where state = 'FULL' or state = 'OPEN' and closes_at <= clock_timestamp()
+  where (state = 'FULL' or state = 'OPEN' and closes_at <= clock_timestamp()) and (p_raffle_id is null or id = p_raffle_id)
   order by closes_at, id limit p_max
 $function$;
 
@@ -4103,7 +4113,7 @@ begin
         || sha256(substring(extensions.hmac('salt ' || ticket_num, v_key, 'sha256') for 16) || uuid_send(user_id))),
       ''::bytea order by ticket_num), ''::bytea)
     from (
-      select ticket_num, user_id from public.tickets where raffle_id = p_raffle_id and voided_at is null
+      select ticket_num, user_id from public.tickets where raffle_id = p_raffle_id
       order by ticket_num offset p_skip limit p_max
     ) as sealed);
 end
@@ -4806,12 +4816,12 @@ declare
   v_hashes bytea;
   v_path bytea[];
 begin
-  select * into v_ticket from public.tickets where raffle_id = p_raffle_id and ticket_num = p_ticket_num and voided_at is null;
+  select * into v_ticket from public.tickets where raffle_id = p_raffle_id and ticket_num = p_ticket_num;
   if not found then
     perform app.fail('ticket_not_found');
   end if;
   v_position := (select count(*) from public.tickets
-    where raffle_id = p_raffle_id and ticket_num < p_ticket_num and voided_at is null);
+    where raffle_id = p_raffle_id and ticket_num < p_ticket_num);
   v_hashes := app.hash_tickets(p_raffle_id, v_position / 1024 * 1024, 1024);
   v_path := app.path_of(v_hashes, v_position % 1024)
     || app.path_of((select hashes from app.draw_blocks where raffle_id = p_raffle_id), v_position / 1024);
@@ -5154,7 +5164,7 @@ begin
     select t.ticket_num, t.user_id, max(tiers.figures) as figures
     from public.tickets t left join tiers on t.ticket_num <> p_number
       and t.ticket_num % (10 ^ tiers.figures)::bigint = p_number % (10 ^ tiers.figures)::bigint
-    where t.raffle_id = p_raffle.id and t.voided_at is null
+    where t.raffle_id = p_raffle.id
     group by t.ticket_num, t.user_id having t.ticket_num = p_number or max(tiers.figures) is not null
   ), shared as (
     select r.*, tiers.cents / count(*) over (partition by r.figures) as share
@@ -5607,6 +5617,22 @@ grant execute on function app.report_health() to anon;
 grant execute on function app.report_health() to authenticated;
 grant execute on function app.report_health() to service_role;
 
+CREATE OR REPLACE FUNCTION app.report_late_draw(p_raffle_id uuid, p_failures jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from public.draws
+    where raffle_id = p_raffle_id and randomness is null and round_at < clock_timestamp() - interval '2 minutes')
+  then
+    perform app.alert_operators('draw_late', p_raffle_id::text, jsonb_build_object('relays', p_failures));
+  end if;
+end
+$function$;
+grant execute on function app.report_late_draw(p_raffle_id uuid, p_failures jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION app.request_card_refund(p_purchase_id uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -6035,8 +6061,10 @@ begin
   perform app.require_role('operator');
   if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
     perform app.fail_field('status', 'must be SHIPPED or DELIVERED');
+  elsif length(p_tracking) not between 1 and 500 then
+    perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
-  update public.prize_claims set status = p_status, tracking = coalesce(p_tracking, tracking)
+  update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
   where raffle_id = p_raffle_id and place = p_place;
   if not found then
     perform app.fail('prize_not_found');
@@ -6215,6 +6243,10 @@ begin
   end if;
   perform app.offer_prize(v_raffle, place) from public.winners
   where raffle_id = p_raffle_id and amount_cents is null order by place;
+  -- What was taken from stock and is won by nobody goes back.
+  update public.prizes set stock = stock + v_raffle.prizes_taken - (
+    select count(*) from public.prize_claims where raffle_id = p_raffle_id)
+  where id = v_raffle.prize_id;
   perform app.tell_results(v_raffle);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
@@ -7186,6 +7218,13 @@ AS $function$ select app.report_health() $function$;
 grant execute on function public.report_health() to anon;
 grant execute on function public.report_health() to authenticated;
 grant execute on function public.report_health() to service_role;
+
+CREATE OR REPLACE FUNCTION public.report_late_draw(raffle_id uuid, failures jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.report_late_draw(raffle_id, failures) $function$;
+grant execute on function public.report_late_draw(raffle_id uuid, failures jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.request_card_refund(purchase_id uuid)
  RETURNS jsonb

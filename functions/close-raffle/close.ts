@@ -2,6 +2,7 @@
 // and its signature verified. Each step is a transaction of its own: whatever breaks off between two of
 // them is due again at the next call.
 import type { Rpc } from "../../shared/database.ts";
+import type { FetchedBeacon } from "../../shared/drand.ts";
 import { fetchBeacon, findChain } from "../../shared/drand.ts";
 import { env } from "../../shared/env.ts";
 import { logFailure } from "../../shared/report.ts";
@@ -42,8 +43,10 @@ export async function closeDue(system: Rpc, requestId: string, raffleId: string 
     if (state === "CLOSED") sealed.push(id);
     if (state === "CANCELLED") cancelled.push(id);
   });
-  await each((await due()).waiting.filter((one) => one.is_out), async (one) => {
-    if (await draw(system, requestId, one)) drawn.push(one.raffle_id);
+  const out = (await due()).waiting.filter((one) => one.is_out);
+  const beacons = fetchBeacons(out, requestId);
+  await each(out, async (one) => {
+    if (await draw(system, one, await beacons[roundOf(one)])) drawn.push(one.raffle_id);
   });
   await each((await due()).lottery, async (id) => {
     if (await system("draw_by_lottery", { raffle_id: id })) drawn.push(id);
@@ -58,18 +61,36 @@ export async function closeDue(system: Rpc, requestId: string, raffleId: string 
   return { sealed, drawn, cancelled, waiting };
 }
 
-/** Draws with the round that the raffle named when it was sealed. Without a beacon it goes on waiting. */
-async function draw(system: Rpc, requestId: string, waiting: Waiting): Promise<boolean> {
-  const { raffle_id, chain_hash, round } = waiting;
-  const chain = findChain(chain_hash);
-  if (!chain) {
-    throw new Error(`raffle ${raffle_id} waits for a chain we do not know: ${chain_hash}`);
+const roundOf = ({ chain_hash, round }: Waiting) => `${chain_hash}/${round}`;
+
+/** Each round once, all at the same time: slow relays cost one time-out, however many raffles wait. */
+function fetchBeacons(
+  waiting: Waiting[],
+  requestId: string,
+): Record<string, Promise<FetchedBeacon>> {
+  const beacons: Record<string, Promise<FetchedBeacon>> = {};
+  for (const one of waiting) {
+    beacons[roundOf(one)] ??= fetchOne(one, requestId);
+    beacons[roundOf(one)].catch(() => {}); // looked at when its turn comes
   }
-  const fetched = await fetchBeacon(chain, round, env().DRAND_URLS, {
+  return beacons;
+}
+
+async function fetchOne({ chain_hash, round }: Waiting, requestId: string): Promise<FetchedBeacon> {
+  const chain = findChain(chain_hash);
+  if (!chain) throw new Error(`a raffle waits for a chain we do not know: ${chain_hash}`);
+  return await fetchBeacon(chain, round, env().DRAND_URLS, {
     onIgnored: ({ relay, failure }) =>
       logFailure(new Error(`drand relay ${relay}, round ${round}: ${failure}`), requestId),
   });
-  if (!fetched.found) return false;
+}
+
+/** Draws with the round that the raffle named when it was sealed. Without a beacon it goes on waiting. */
+async function draw(system: Rpc, { raffle_id, round }: Waiting, fetched: FetchedBeacon) {
+  if (!fetched.found) {
+    await system("report_late_draw", { raffle_id, failures: fetched.ignored as never });
+    return false;
+  }
   const { signature, randomness } = fetched.beacon;
   return await system("draw_raffle", { raffle_id, round, signature, randomness });
 }

@@ -19,6 +19,8 @@ export const contract = defineContract("verify-draw", {
     response: seal.extend({
       algorithm: z.literal("rafflebase-draw-v1"),
       raffle_id: id,
+      state: z.enum(["CLOSED", "DRAWN", "SETTLED", "CANCELLED"]),
+      winners_count: z.int(),
       tickets: z.array(ticket),
     }),
     errors: ["raffle_not_found", "raffle_not_sealed"],

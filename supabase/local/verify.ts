@@ -9,10 +9,11 @@ import {
   MerkleTree,
   uuidToBytes,
 } from "../../shared/draw.ts";
-import { findChain, firstRoundFrom, inspectBeacon } from "../../shared/drand.ts";
+import { findChain, firstRoundFrom, inspectBeacon, timeOfRound } from "../../shared/drand.ts";
 import { decodeHex, encodeHex } from "../../shared/hex.ts";
 
 const NOTICE_MS = 60_000;
+const LATE_MS = 15 * 60_000;
 
 interface Beacon {
   chain_hash: string;
@@ -24,6 +25,8 @@ interface Beacon {
 interface Seal {
   algorithm: string;
   raffle_id: string;
+  state: string;
+  winners_count: number;
   ticket_count: number;
   ticket_root: string;
   sealed_at: string;
@@ -126,7 +129,8 @@ function checkWinners(seal: Seal, numbers: number[], round: number, randomness: 
     randomness: decodeHex(randomness),
   };
   say(`ok    the draw's seed is ${encodeHex(hashSeed(input))}`);
-  demand(winners.length > 0, "the round is out, and no winner is named");
+  const places = Math.min(seal.winners_count, numbers.length);
+  demand(winners.length >= places, `${winners.length} winners are named of ${places}`);
   const drawn = drawPositions(input, numbers.length);
   for (const [index, { place, ticket_num }] of winners.entries()) {
     const expected = numbers[drawn.next().value!];
@@ -162,12 +166,28 @@ async function verify(source: string): Promise<void> {
   const lines = readLines(source);
   const seal = (await lines.next()).value as Seal;
   demand(seal.algorithm === DRAW_ALGORITHM, `this knows ${DRAW_ALGORITHM}, not ${seal.algorithm}`);
+  say(`raffle ${seal.raffle_id}`);
+  const asked = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/i.exec(
+    new URL(source, "file://").pathname,
+  )?.[0];
+  demand(
+    !asked || asked.toLowerCase() === seal.raffle_id,
+    `${asked} was asked for, and this is another raffle`,
+  );
   const numbers = await checkTickets(seal, lines);
+  if (seal.state === "CANCELLED") {
+    return say("note  it was cancelled before it was drawn: there is no draw to check");
+  }
   if (!seal.beacon) return checkLottery(seal, numbers);
   const chain = checkRound(seal, seal.beacon);
   const { round, signature, randomness } = seal.beacon;
   if (randomness === undefined) {
     demand(seal.winners.length === 0, "winners are named before the round is out");
+    const cameOut = timeOfRound(chain, round);
+    demand(
+      Date.now() < cameOut + LATE_MS,
+      `its round came out at ${new Date(cameOut).toISOString()}, and it is not drawn`,
+    );
     return say("note  the round is not out yet: there is no draw to check");
   }
   const { flaw } = await inspectBeacon(chain, round, { round, signature, randomness });

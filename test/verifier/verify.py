@@ -115,12 +115,15 @@ def fetch_proof(url):
     proof, tickets = None, []
     while proof is None or len(tickets) < proof["ticket_count"]:
         query = urlencode({"skip": len(tickets), "limit": PAGE})
-        with urlopen(f"{url}?{query}", timeout=60) as answer:
+        with urlopen(f"{url.split('?')[0]}?{query}", timeout=60) as answer:
             page = json.load(answer)
         proof = proof or page
         if not page["tickets"]:
             break
         tickets += page["tickets"]
+    asked = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", url.split("?")[0].lower())
+    if asked and asked.group() != proof["raffle_id"]:
+        raise Broken(f"{asked.group()} was asked for, and this is the proof of {proof['raffle_id']}")
     return {**proof, "tickets": tickets}
 
 
@@ -152,8 +155,7 @@ def check_tickets(proof, raffle_id):
 def check_round(proof):
     beacon = proof["beacon"]
     if beacon["chain_hash"] not in CHAINS:
-        yield f"note  the chain {beacon['chain_hash']} is not known here: the time of its rounds was not checked"
-        return
+        raise Broken(f"the chain {beacon['chain_hash']} is not one that is known here")
     name, period, genesis = CHAINS[beacon["chain_hash"]]
     earliest = read_time(proof["sealed_at"]) + NOTICE_SECONDS * 10**6
     first = max(1, 1 - (genesis * 10**6 - earliest) // (period * 10**6))
@@ -179,8 +181,8 @@ def check_winners(proof, raffle_id):
     nums = [ticket["ticket_num"] for ticket in proof["tickets"]]
     if [winner["place"] for winner in winners] != list(range(1, len(winners) + 1)):
         raise Broken("the winners' places are not 1, 2, 3 and so on")
-    if nums and not winners:
-        raise Broken("the randomness is out, but no winner is named")
+    if len(winners) < min(proof.get("winners_count", 1), len(nums)):
+        raise Broken("the randomness is out, but not every winner is named")
     root, randomness = bytes.fromhex(proof["ticket_root"]), bytes.fromhex(beacon["randomness"])
     seed = draw_seed(raffle_id, root, beacon["round"], randomness)
     drawn = ranking(seed, nums, len(winners))
@@ -195,7 +197,11 @@ def check(proof):
     if proof["algorithm"] != ALGORITHM:
         raise Broken(f"this program knows {ALGORITHM}, not {proof['algorithm']}")
     raffle_id = UUID(proof["raffle_id"]).bytes
+    yield f"raffle {proof['raffle_id']}"
     yield from check_tickets(proof, raffle_id)
+    if proof.get("state") == "CANCELLED":
+        yield "note  it was cancelled before it was drawn: there is no draw to check"
+        return
     if proof["beacon"] is None:
         yield "note  an official lottery decides this raffle: compare its winner with the published number"
         return
