@@ -68,22 +68,6 @@ begin
 end
 $$;
 
--- The same for work that is done within its one transaction, by somebody whose turn it is: nothing is
--- written yet. The key's row is written once, with its answer and the effect. Called first.
--- Raises idempotency_key_required, idempotency_key_reused.
-create function app.find_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  if coalesce(length(p_key), 0) not between 1 and 255 then
-    perform app.fail('idempotency_key_required');
-  end if;
-  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
-    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
-  end if;
-  return null;
-end
-$$;
-
 -- The row that the work under this key began, if it has; and the other way, which remembers it.
 create function app.subject_of_key(p_user_id uuid, p_endpoint text, p_key text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$

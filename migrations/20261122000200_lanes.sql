@@ -44,8 +44,9 @@ comment on table app.raffle_keys is 'What makes the order of a RANDOM raffle''s 
 
 create type app.seats as (lane_no smallint, start_num integer, end_num integer);
 comment on type app.seats is 'A range of seats of one lane.';
-create type app.taking as (seats app.seats[], the_last boolean);
-comment on type app.taking is 'Seats that were taken, and whether their lanes have none left that were never taken.';
+create type app.taking as (seats app.seats[], the_last boolean, raffle public.raffles);
+comment on type app.taking is
+  'Seats that were taken, whether their lanes have none left that were never taken, and the terms they are sold on.';
 
 -- Divides a raffle's seats into lanes; called when it is published, or its terms change before a sale.
 create function app.make_lanes(p_raffle_id uuid, p_seats integer, p_lanes integer) returns void
@@ -83,28 +84,36 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
   v_lane app.raffle_lanes;
+  v_taking app.taking;
 begin
   -- An update that had to wait keeps its row locked even if it changes nothing, and whoever waits for the
   -- next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
   begin
-    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
-    update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + v_unpaid
-    where raffle_id = p_raffle_id and open and fresh >= p_quantity
-      and lane_no = 1 + pg_backend_pid() % (select lanes from public.raffles where id = p_raffle_id)
-      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no)
-    returning * into v_lane;
-    if not found then
-      raise sqlstate 'LANE0';
+    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct. The terms
+    -- can be read along, as they were when it began to wait: new terms come with new lanes.
+    update app.raffle_lanes l set fresh = l.fresh - p_quantity, unpaid = l.unpaid + v_unpaid
+    from public.raffles r
+    where r.id = p_raffle_id and l.raffle_id = p_raffle_id and l.open and l.fresh >= p_quantity
+      and l.lane_no = 1 + pg_backend_pid() % r.lanes
+      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), l.lane_no)
+    returning array[(l.lane_no, l.end_num - l.fresh - p_quantity + 1, l.end_num - l.fresh)::app.seats], l.fresh = 0, r
+    into v_taking;
+    if found then
+      return v_taking;
     end if;
+    raise sqlstate 'LANE0';
   exception when sqlstate 'LANE0' then
     v_lane := app.take_any_lane(p_raffle_id, p_quantity, v_unpaid);
   end;
   if v_lane is null then
-    return (app.gather_seats(p_raffle_id, p_quantity, p_unpaid), true)::app.taking;
+    v_taking.seats := app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+  else
+    v_taking.seats := array[
+      (v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats];
   end if;
-  return (
-    array[(v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats],
-    v_lane.fresh = 0)::app.taking;
+  v_taking.the_last := v_lane is null or v_lane.fresh = 0;
+  v_taking.raffle := (select r from public.raffles r where id = p_raffle_id);
+  return v_taking;
 end
 $$;
 

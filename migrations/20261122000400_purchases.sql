@@ -30,8 +30,8 @@ create type public.payment_method as enum ('wallet', 'card');
 create function app.new_id() returns uuid
 language plpgsql volatile set search_path = '' as $$
 begin
-  return lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '7' || substr(gen_random_uuid()::text, 16);
+  return overlay(gen_random_uuid()::text placing
+    lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0') || '7' from 1 for 15);
 end
 $$;
 
@@ -159,25 +159,40 @@ create trigger refuse_deletion before delete or truncate on public.tickets
 create function app.require_player(p_user_id uuid) returns uuid
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_player record;
+  v_minimum_age integer := app.setting('minimum_age');
+  v_fault text := (
+    select app.find_fault(p.status, u.email_confirmed_at, p.self_excluded_until, p.birth_date, v_minimum_age)
+    from public.profiles p, auth.users u where p.id = p_user_id and u.id = p_user_id);
 begin
-  select p.status, p.self_excluded_until, p.birth_date, u.email_confirmed_at, s.value as minimum_age into v_player
-  from public.profiles p, auth.users u, app.settings s
-  where p.id = p_user_id and u.id = p_user_id and s.name = 'minimum_age';
-  if not found then
+  if v_fault is null then
     return app.require_player(app.signed_in_user()); -- makes a lost profile anew, or refuses
-  elsif v_player.status <> 'ACTIVE' then
+  elsif v_fault = 'account_suspended' then
     perform app.fail('account_suspended');
-  elsif v_player.email_confirmed_at is null then
+  elsif v_fault = 'email_unverified' then
     perform app.fail('email_unverified');
-  elsif v_player.self_excluded_until > clock_timestamp() then
+  elsif v_fault = 'self_excluded' then
     perform app.fail('self_excluded');
-  elsif v_player.minimum_age > 0 and (v_player.birth_date is null or v_player.birth_date
-    > (clock_timestamp() at time zone 'utc')::date - make_interval(years => v_player.minimum_age))
-  then
-    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_player.minimum_age));
+  elsif v_fault = 'age_restricted' then
+    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
   end if;
   return p_user_id;
+end
+$$;
+
+-- The code of what keeps somebody from playing, or '' if nothing does.
+create function app.find_fault(
+  p_status public.account_status, p_email_confirmed_at timestamptz, p_self_excluded_until timestamptz,
+  p_birth_date date, p_minimum_age integer
+) returns text
+language plpgsql volatile set search_path = '' as $$
+begin
+  return case
+    when p_status <> 'ACTIVE' then 'account_suspended'
+    when p_email_confirmed_at is null then 'email_unverified'
+    when p_self_excluded_until > clock_timestamp() then 'self_excluded'
+    when p_minimum_age > 0 and (p_birth_date is null or p_birth_date
+      > (clock_timestamp() at time zone 'utc')::date - make_interval(years => p_minimum_age)) then 'age_restricted'
+    else '' end;
 end
 $$;
 
@@ -188,9 +203,6 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_limit record;
 begin
-  if not exists (select from public.play_limits where user_id = p_user_id and kind = 'spend') then
-    return p_amount_cents;
-  end if;
   for v_limit in
     select l.period, app.limit_in_force(l) as amount_cents, (
       select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p

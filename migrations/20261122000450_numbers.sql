@@ -37,11 +37,14 @@ $$;
 create function app.numbers_of(p_raffle public.raffles, p_seats app.seats[]) returns integer[]
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_first integer := app.first_number(p_raffle);
+  v_first integer := case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end;
   v_key text;
   v_range app.seats;
   v_numbers integer[] := '{}';
 begin
+  if p_raffle.numbering = 'SEQUENTIAL' and cardinality(p_seats) = 1 and p_seats[1].start_num = p_seats[1].end_num then
+    return array[v_first + p_seats[1].start_num - 1]; -- nearly every sale: one ticket
+  end if;
   if p_raffle.numbering = 'RANDOM' then
     select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
   end if;

@@ -21,7 +21,8 @@ language sql stable security definer set search_path = '' as $$
   from public.tickets where user_id = p_purchase.user_id and purchase_id = p_purchase.id
 $$;
 
--- What buying by wallet was answered, made anew from what never changes and the wallet as it was.
+-- What buying by wallet was answered, made anew from what never changes and the wallet as it was: its balance,
+-- and what of it was available.
 create function app.recall_purchase(p_user_id uuid, p_key text, p_wallet jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -35,7 +36,7 @@ begin
     'purchase', app.describe_purchase(v_purchase),
     'tickets', case when v_purchase.redeem then (
       select jsonb_agg(ticket - 'voided') from jsonb_array_elements(app.describe_tickets(v_purchase)) as ticket) else '[]' end,
-    'wallet', p_wallet);
+    'wallet', jsonb_build_object('balance_cents', p_wallet -> 0, 'available_cents', p_wallet -> 1, 'currency', v_purchase.currency));
 end
 $$;
 
@@ -85,24 +86,24 @@ $$;
 -- Issuing -------------------------------------------------------------------------------------------
 
 -- Turns a confirmed purchase into tickets with these numbers. The caller has the seats.
-create function app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[]) returns jsonb
+create function app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[]) returns json
 language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
 declare
-  v_tickets jsonb;
+  v_tickets json;
 begin
   with issued as (
     insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
     select p_raffle_id, n, p_user_id, p_purchase_id from unnest(p_numbers) as n order by n
     returning id, ticket_num
   )
-  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
+  select json_agg(json_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
   return v_tickets;
 end
 $$;
 
 -- The tickets of a purchase whose seats are reserved: with the numbers chosen now, or those chosen before,
 -- or lucky ones. The caller has locked the purchase. Raises what claim_numbers raises, and request_invalid.
-create function app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[]) returns jsonb
+create function app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[]) returns json
 language plpgsql security definer set search_path = '' as $$
 declare
   v_seats app.seats[] := app.seats_of(p_purchase.id);
@@ -143,44 +144,64 @@ $$;
 
 create type app.purchase_order as (
   user_id uuid, key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type,
-  payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb);
-comment on type app.purchase_order is 'What somebody wants to buy; request is what they sent.';
+  payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb, has_limits boolean);
+comment on type app.purchase_order is
+  'What somebody wants to buy; request is what they sent, has_limits whether they keep to a limit of their own.';
 
 -- Buys tickets. Answers {replayed, answer} once all is done; for a card {replayed, purchase, attempt} first, for
 -- Stripe to be asked for the payment. One transaction, in this order of locks: the user's turn, key, rate
 -- bucket, lanes, raffle if it fills up, numbers, account.
--- Raises not_authenticated, rate_limited and what find_answer, claim_key, check_order, require_player,
+-- Raises not_authenticated, idempotency_key_required, rate_limited and what claim_key, check_order, require_player,
 -- take_seats, price_for, within_spend_limits, claim_numbers and refuse_payment raise.
 create function app.begin_purchase(
   p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type,
   p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb
-) returns jsonb
+) returns json
 language plpgsql security definer set search_path = '' as $$
 declare
   v_order app.purchase_order := (app.take_turn(auth.uid()), p_key, p_raffle_id, coalesce(p_quantity, cardinality(p_numbers)), p_numbers,
-    p_type, p_payment_method, p_redeem, p_ticket_id, p_request);
-  v_answer jsonb;
+    p_type, p_payment_method, p_redeem, p_ticket_id, p_request, true);
+  v_user_id uuid := v_order.user_id;
+  v_known record;
 begin
-  if v_order.user_id is null then
+  if v_user_id is null then
     perform app.fail('not_authenticated');
-  end if;
-  if p_payment_method = 'card' then
+  elsif p_payment_method = 'card' then
     return app.begin_card_purchase(v_order);
+  elsif coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
   end if;
-  v_answer := app.find_answer(v_order.user_id, 'purchase', p_key, p_request);
-  if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_order.user_id, p_key, v_answer));
+  -- In one statement what can be asked in the turn. With it nobody else writes this key, so it is written
+  -- once, with the effect.
+  select
+    exists (select from app.idempotency_keys where user_id = v_user_id and endpoint = 'purchase' and key = p_key) as key,
+    exists (select from public.play_limits where user_id = v_user_id and kind = 'spend') as has_limits,
+    (select app.find_fault(status, (select email_confirmed_at from auth.users where id = v_user_id), self_excluded_until,
+      birth_date, (select value from app.settings where name = 'minimum_age'))
+    from public.profiles where id = v_user_id) as fault
+  into v_known;
+  if v_known.key then
+    return json_build_object('replayed', true, 'answer',
+      app.recall_purchase(v_user_id, p_key, app.claim_key(v_user_id, 'purchase', p_key, p_request)));
   end if;
-  v_order.user_id := app.take_token('money', v_order.user_id);
-  v_order := app.check_order(v_order);
-  v_order.user_id := app.require_player(v_order.user_id);
-  return jsonb_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
+  v_user_id := app.take_token('money', v_user_id);
+  -- One ticket of a raffle's own, which is nearly every order, has nothing to be checked.
+  if (p_payment_method = 'wallet' and p_type = 'ENTRY' and p_quantity = 1 and num_nulls(p_numbers, p_ticket_id) = 2
+    and p_redeem is not null) is not true
+  then
+    perform app.check_order(v_order);
+  end if;
+  if v_known.fault is distinct from '' then
+    v_user_id := app.require_player(v_user_id);
+  end if;
+  v_order.has_limits := v_known.has_limits;
+  return json_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
 end
 $$;
 
--- Returns the order, or refuses what makes no sense by itself. Raises quantity_out_of_range, number_out_of_range,
+-- Refuses what makes no sense by itself. Raises quantity_out_of_range, number_out_of_range,
 -- request_invalid.
-create function app.check_order(p_order app.purchase_order) returns app.purchase_order
+create function app.check_order(p_order app.purchase_order) returns void
 language plpgsql stable security definer set search_path = '' as $$
 begin
   if p_order.quantity is null or p_order.quantity < 1
@@ -203,7 +224,6 @@ begin
   elsif p_order.ticket_id is not null and p_order.type = 'ENTRY' then
     perform app.fail_field('ticket_id', 'is only for a BOOST or RETRY');
   end if;
-  return p_order;
 end
 $$;
 
@@ -223,40 +243,43 @@ $$;
 -- Raises request_invalid and what price_for and within_spend_limits raise.
 create function app.cost_of(p_order app.purchase_order, p_raffle public.raffles) returns bigint
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_cents bigint;
 begin
   if p_order.numbers is not null and p_raffle.numbering <> 'PICK' then
     perform app.fail_field('numbers', 'cannot be chosen in this raffle');
   end if;
-  return app.within_spend_limits(p_order.user_id, p_raffle.currency,
-    p_order.quantity * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id));
+  v_cents := p_order.quantity
+    * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id);
+  if p_order.has_limits then
+    perform app.within_spend_limits(p_order.user_id, p_raffle.currency, v_cents);
+  end if;
+  return v_cents;
 end
 $$;
 
 -- Takes seats, pays them from the wallet and issues their tickets, or keeps the seats for later.
 -- Called by begin_purchase.
-create function app.buy_by_wallet(p_order app.purchase_order) returns jsonb
+create function app.buy_by_wallet(p_order app.purchase_order) returns json
 language plpgsql security definer set search_path = '' as $$
 declare
   v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, false);
-  v_raffle public.raffles;
-  v_cents bigint;
+  v_cents bigint := app.cost_of(p_order, v_taking.raffle);
   v_purchase_id uuid := app.new_id();
   v_numbers integer[];
-  v_answer jsonb;
+  v_answer json;
 begin
-  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
-  v_cents := app.cost_of(p_order, v_raffle);
   if v_taking.the_last then
     perform app.fill_if_sold_out(p_order.raffle_id, v_taking.seats);
   end if;
   if p_order.numbers is not null then
-    v_numbers := app.claim_numbers(v_raffle, v_purchase_id, p_order.numbers);
-  elsif p_order.redeem and v_raffle.numbering = 'PICK' then
-    v_numbers := app.claim_lucky_numbers(v_raffle, v_purchase_id, p_order.quantity);
+    v_numbers := app.claim_numbers(v_taking.raffle, v_purchase_id, p_order.numbers);
+  elsif p_order.redeem and (v_taking.raffle).numbering = 'PICK' then
+    v_numbers := app.claim_lucky_numbers(v_taking.raffle, v_purchase_id, p_order.quantity);
   elsif p_order.redeem then
-    v_numbers := app.numbers_of(v_raffle, v_taking.seats);
+    v_numbers := app.numbers_of(v_taking.raffle, v_taking.seats);
   end if;
-  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, v_raffle.currency, v_numbers);
+  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, (v_taking.raffle).currency, v_numbers);
   if not p_order.redeem then
     perform app.reserve_seats(v_purchase_id, v_taking.seats);
   end if;
@@ -264,58 +287,57 @@ begin
 end
 $$;
 
--- The money and all rows of a purchase by wallet, in one statement: the debit, the purchase, its tickets, the
--- ledger's two entries, the message, and the answer under its key. What is not debited writes nothing.
+-- The money and all rows of a purchase by wallet: the debit, which comes first, the purchase, its tickets, the
+-- ledger's two entries, the message, and the answer under its key.
 -- Called by buy_by_wallet. Locks the account. Raises what refuse_payment raises.
 create function app.settle_wallet_purchase(
   p_order app.purchase_order, p_purchase_id uuid, p_cents bigint, p_currency text, p_numbers integer[]
-) returns jsonb
-language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_generic_plan' as $$
+) returns json
+language plpgsql security definer set search_path = '' as $$
 declare
+  v_now timestamptz := clock_timestamp();
   v_transaction_id bigint := nextval('app.ledger_transactions');
-  v_answer jsonb;
+  v_escrow_id bigint := (select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency);
+  v_account_id bigint;
+  v_balance bigint;
+  v_available bigint;
+  v_tickets json := '[]';
 begin
-  with wallet as (
-    update public.wallet_accounts set balance_cents = balance_cents - p_cents
-    where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
-      and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
-    returning id, jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents,
-      'currency', currency) as shown
-  ), purchase as (
-    insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
-      redeem, redeemed, ticket_id, confirmed_at)
-    select p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
-      'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, clock_timestamp() from wallet
-    returning app.describe_purchase(purchases) as shown
-  ), issued as (
-    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
-    select p_order.raffle_id, n, p_order.user_id, p_purchase_id from wallet, unnest(p_numbers) as n
-    where p_order.redeem
-    returning id, ticket_num
-  ), entries as (
-    insert into public.wallet_ledger (
-      transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
-    select v_transaction_id, side.account_id, side.user_id, side.direction, p_cents, p_currency, 'TICKET_PURCHASE',
-      p_purchase_id, p_order.raffle_id
-    from wallet, lateral (values
-      (wallet.id, p_order.user_id, 'DEBIT'::public.entry_direction),
-      (coalesce((select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency),
-        app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null, 'CREDIT')
-    ) as side (account_id, user_id, direction)
-  ), message as (
-    insert into app.outbox (event, user_id, subject_id) select 'purchase_confirmed', p_order.user_id, p_purchase_id from wallet
-  ), answer as (
-    insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
-    select p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')), wallet.shown, p_purchase_id
-    from wallet
-  )
-  select jsonb_build_object('purchase', purchase.shown, 'wallet', wallet.shown, 'tickets', coalesce((
-    select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued), '[]'))
-  into v_answer from wallet, purchase;
-  if v_answer is null then
+  update public.wallet_accounts set balance_cents = balance_cents - p_cents
+  where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
+    and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
+  returning id, balance_cents, balance_cents - held_cents into v_account_id, v_balance, v_available;
+  if not found then
     perform app.refuse_payment(p_order.user_id, p_currency);
   end if;
-  return v_answer;
+  insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
+    redeem, redeemed, ticket_id, created_at, confirmed_at)
+  values (p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
+    'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, v_now, v_now);
+  if p_order.quantity = 1 and p_order.redeem then
+    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+    values (p_order.raffle_id, p_numbers[1], p_order.user_id, p_purchase_id)
+    returning json_build_array(json_build_object('id', id, 'ticket_num', ticket_num)) into v_tickets;
+  elsif p_order.redeem then
+    v_tickets := app.issue_tickets(p_purchase_id, p_order.user_id, p_order.raffle_id, p_numbers);
+  end if;
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+  values
+    (v_transaction_id, v_account_id, p_order.user_id, 'DEBIT', p_cents, p_currency, 'TICKET_PURCHASE', p_purchase_id, p_order.raffle_id),
+    (v_transaction_id, coalesce(v_escrow_id, app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null,
+      'CREDIT', p_cents, p_currency, 'TICKET_PURCHASE', p_purchase_id, p_order.raffle_id);
+  insert into app.outbox (event, user_id, subject_id) values ('purchase_confirmed', p_order.user_id, p_purchase_id);
+  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
+  values (p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')),
+    jsonb_build_array(v_balance, v_available), p_purchase_id);
+  return json_build_object(
+    'purchase', json_build_object(
+      'id', p_purchase_id, 'raffle_id', p_order.raffle_id, 'type', p_order.type, 'status', 'CONFIRMED',
+      'quantity', p_order.quantity, 'amount_cents', p_cents, 'currency', p_currency, 'payment_method', 'wallet',
+      'redeemed', p_order.redeem, 'failure_code', null, 'expires_at', null, 'created_at', v_now),
+    'wallet', json_build_object('balance_cents', v_balance, 'available_cents', v_available, 'currency', p_currency),
+    'tickets', v_tickets);
 end
 $$;
 
@@ -364,10 +386,9 @@ create function app.reserve_for_card(p_order app.purchase_order) returns public.
 language plpgsql security definer set search_path = '' as $$
 declare
   v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, true);
-  v_raffle public.raffles;
+  v_raffle public.raffles := v_taking.raffle;
   v_purchase public.purchases;
 begin
-  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
   insert into public.purchases (
     user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id, numbers,
     expires_at, check_at)
@@ -419,7 +440,7 @@ declare
   v_answer jsonb := app.claim_key(v_user_id, 'redeem-ticket', p_key, p_request);
   v_purchase public.purchases;
   v_raffle public.raffles;
-  v_tickets jsonb;
+  v_tickets json;
 begin
   if v_answer is not null then
     return jsonb_build_object('replayed', true, 'answer', v_answer);

@@ -121,11 +121,10 @@ language sql set search_path = '' as $$ select app.duplicate_raffle(raffle_id) $
 create function public.begin_purchase(
   idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type,
   payment_method public.payment_method, redeem boolean, ticket_id bigint
-) returns jsonb language plpgsql set search_path = '' as $$
+) returns json language plpgsql set search_path = '' as $$
 begin -- not in SQL, which Postgres would plan anew for each call
   return app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
-    jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
-      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id));
+    jsonb_build_array(raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id));
 end
 $$;
 

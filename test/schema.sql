@@ -43,8 +43,8 @@ comment on type app.payout_item is 'What one account of the house pays to one wa
 create type app.posting as (account_id bigint, amount_cents bigint);
 comment on type app.posting is 'An amount above zero is credited to the account, one below zero debited.';
 
-create type app.purchase_order as (user_id uuid, key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb);
-comment on type app.purchase_order is 'What somebody wants to buy; request is what they sent.';
+create type app.purchase_order as (user_id uuid, key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint, request jsonb, has_limits boolean);
+comment on type app.purchase_order is 'What somebody wants to buy; request is what they sent, has_limits whether they keep to a limit of their own.';
 
 create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
 
@@ -54,8 +54,8 @@ create domain app.seat_count as integer
 create type app.seats as (lane_no smallint, start_num integer, end_num integer);
 comment on type app.seats is 'A range of seats of one lane.';
 
-create type app.taking as (seats app.seats[], the_last boolean);
-comment on type app.taking is 'Seats that were taken, and whether their lanes have none left that were never taken.';
+create type app.taking as (seats app.seats[], the_last boolean, raffle public.raffles);
+comment on type app.taking is 'Seats that were taken, whether their lanes have none left that were never taken, and the terms they are sold on.';
 
 create domain app.ticket_quantity as integer
   constraint ticket_quantity_check CHECK (((VALUE >= 1) AND (VALUE <= 100)));
@@ -1752,30 +1752,49 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb)
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
   v_order app.purchase_order := (app.take_turn(auth.uid()), p_key, p_raffle_id, coalesce(p_quantity, cardinality(p_numbers)), p_numbers,
-    p_type, p_payment_method, p_redeem, p_ticket_id, p_request);
-  v_answer jsonb;
+    p_type, p_payment_method, p_redeem, p_ticket_id, p_request, true);
+  v_user_id uuid := v_order.user_id;
+  v_known record;
 begin
-  if v_order.user_id is null then
+  if v_user_id is null then
     perform app.fail('not_authenticated');
-  end if;
-  if p_payment_method = 'card' then
+  elsif p_payment_method = 'card' then
     return app.begin_card_purchase(v_order);
+  elsif coalesce(length(p_key), 0) not between 1 and 255 then
+    perform app.fail('idempotency_key_required');
   end if;
-  v_answer := app.find_answer(v_order.user_id, 'purchase', p_key, p_request);
-  if v_answer is not null then
-    return jsonb_build_object('replayed', true, 'answer', app.recall_purchase(v_order.user_id, p_key, v_answer));
+  -- In one statement what can be asked in the turn. With it nobody else writes this key, so it is written
+  -- once, with the effect.
+  select
+    exists (select from app.idempotency_keys where user_id = v_user_id and endpoint = 'purchase' and key = p_key) as key,
+    exists (select from public.play_limits where user_id = v_user_id and kind = 'spend') as has_limits,
+    (select app.find_fault(status, (select email_confirmed_at from auth.users where id = v_user_id), self_excluded_until,
+      birth_date, (select value from app.settings where name = 'minimum_age'))
+    from public.profiles where id = v_user_id) as fault
+  into v_known;
+  if v_known.key then
+    return json_build_object('replayed', true, 'answer',
+      app.recall_purchase(v_user_id, p_key, app.claim_key(v_user_id, 'purchase', p_key, p_request)));
   end if;
-  v_order.user_id := app.take_token('money', v_order.user_id);
-  v_order := app.check_order(v_order);
-  v_order.user_id := app.require_player(v_order.user_id);
-  return jsonb_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
+  v_user_id := app.take_token('money', v_user_id);
+  -- One ticket of a raffle's own, which is nearly every order, has nothing to be checked.
+  if (p_payment_method = 'wallet' and p_type = 'ENTRY' and p_quantity = 1 and num_nulls(p_numbers, p_ticket_id) = 2
+    and p_redeem is not null) is not true
+  then
+    perform app.check_order(v_order);
+  end if;
+  if v_known.fault is distinct from '' then
+    v_user_id := app.require_player(v_user_id);
+  end if;
+  v_order.has_limits := v_known.has_limits;
+  return json_build_object('replayed', false, 'answer', app.buy_by_wallet(v_order));
 end
 $function$;
 grant execute on function app.begin_purchase(p_key text, p_raffle_id uuid, p_quantity integer, p_numbers integer[], p_type public.purchase_type, p_payment_method public.payment_method, p_redeem boolean, p_ticket_id bigint, p_request jsonb) to authenticated;
@@ -1908,32 +1927,29 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.buy_by_wallet(p_order app.purchase_order)
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
   v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, false);
-  v_raffle public.raffles;
-  v_cents bigint;
+  v_cents bigint := app.cost_of(p_order, v_taking.raffle);
   v_purchase_id uuid := app.new_id();
   v_numbers integer[];
-  v_answer jsonb;
+  v_answer json;
 begin
-  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
-  v_cents := app.cost_of(p_order, v_raffle);
   if v_taking.the_last then
     perform app.fill_if_sold_out(p_order.raffle_id, v_taking.seats);
   end if;
   if p_order.numbers is not null then
-    v_numbers := app.claim_numbers(v_raffle, v_purchase_id, p_order.numbers);
-  elsif p_order.redeem and v_raffle.numbering = 'PICK' then
-    v_numbers := app.claim_lucky_numbers(v_raffle, v_purchase_id, p_order.quantity);
+    v_numbers := app.claim_numbers(v_taking.raffle, v_purchase_id, p_order.numbers);
+  elsif p_order.redeem and (v_taking.raffle).numbering = 'PICK' then
+    v_numbers := app.claim_lucky_numbers(v_taking.raffle, v_purchase_id, p_order.quantity);
   elsif p_order.redeem then
-    v_numbers := app.numbers_of(v_raffle, v_taking.seats);
+    v_numbers := app.numbers_of(v_taking.raffle, v_taking.seats);
   end if;
-  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, v_raffle.currency, v_numbers);
+  v_answer := app.settle_wallet_purchase(p_order, v_purchase_id, v_cents, (v_taking.raffle).currency, v_numbers);
   if not p_order.redeem then
     perform app.reserve_seats(v_purchase_id, v_taking.seats);
   end if;
@@ -2343,7 +2359,7 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.check_order(p_order app.purchase_order)
- RETURNS app.purchase_order
+ RETURNS void
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
@@ -2369,7 +2385,6 @@ begin
   elsif p_order.ticket_id is not null and p_order.type = 'ENTRY' then
     perform app.fail_field('ticket_id', 'is only for a BOOST or RETRY');
   end if;
-  return p_order;
 end
 $function$;
 
@@ -2825,12 +2840,18 @@ CREATE OR REPLACE FUNCTION app.cost_of(p_order app.purchase_order, p_raffle publ
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_cents bigint;
 begin
   if p_order.numbers is not null and p_raffle.numbering <> 'PICK' then
     perform app.fail_field('numbers', 'cannot be chosen in this raffle');
   end if;
-  return app.within_spend_limits(p_order.user_id, p_raffle.currency,
-    p_order.quantity * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id));
+  v_cents := p_order.quantity
+    * app.price_for(p_raffle, p_order.user_id, p_order.type, p_order.quantity, p_order.ticket_id);
+  if p_order.has_limits then
+    perform app.within_spend_limits(p_order.user_id, p_raffle.currency, v_cents);
+  end if;
+  return v_cents;
 end
 $function$;
 
@@ -3747,20 +3768,19 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.find_answer(p_user_id uuid, p_endpoint text, p_key text, p_request jsonb)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION app.find_fault(p_status public.account_status, p_email_confirmed_at timestamp with time zone, p_self_excluded_until timestamp with time zone, p_birth_date date, p_minimum_age integer)
+ RETURNS text
  LANGUAGE plpgsql
- SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  if coalesce(length(p_key), 0) not between 1 and 255 then
-    perform app.fail('idempotency_key_required');
-  end if;
-  if exists (select from app.idempotency_keys where user_id = p_user_id and endpoint = p_endpoint and key = p_key) then
-    return app.claim_key(p_user_id, p_endpoint, p_key, p_request);
-  end if;
-  return null;
+  return case
+    when p_status <> 'ACTIVE' then 'account_suspended'
+    when p_email_confirmed_at is null then 'email_unverified'
+    when p_self_excluded_until > clock_timestamp() then 'self_excluded'
+    when p_minimum_age > 0 and (p_birth_date is null or p_birth_date
+      > (clock_timestamp() at time zone 'utc')::date - make_interval(years => p_minimum_age)) then 'age_restricted'
+    else '' end;
 end
 $function$;
 
@@ -4177,21 +4197,21 @@ $function$;
 grant execute on function app.is_name(p_text text, p_longest integer) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[])
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  v_tickets jsonb;
+  v_tickets json;
 begin
   with issued as (
     insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
     select p_raffle_id, n, p_user_id, p_purchase_id from unnest(p_numbers) as n order by n
     returning id, ticket_num
   )
-  select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
+  select json_agg(json_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
   return v_tickets;
 end
 $function$;
@@ -4445,8 +4465,8 @@ CREATE OR REPLACE FUNCTION app.new_id()
  SET search_path TO ''
 AS $function$
 begin
-  return lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '7' || substr(gen_random_uuid()::text, 16);
+  return overlay(gen_random_uuid()::text placing
+    lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint), 12, '0') || '7' from 1 for 15);
 end
 $function$;
 
@@ -4479,11 +4499,14 @@ CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.s
  SET search_path TO ''
 AS $function$
 declare
-  v_first integer := app.first_number(p_raffle);
+  v_first integer := case p_raffle.draw_method when 'LOTTERY' then 0 else 1 end;
   v_key text;
   v_range app.seats;
   v_numbers integer[] := '{}';
 begin
+  if p_raffle.numbering = 'SEQUENTIAL' and cardinality(p_seats) = 1 and p_seats[1].start_num = p_seats[1].end_num then
+    return array[v_first + p_seats[1].start_num - 1]; -- nearly every sale: one ticket
+  end if;
   if p_raffle.numbering = 'RANDOM' then
     select key into strict v_key from app.raffle_keys where raffle_id = p_raffle.id;
   end if;
@@ -4981,7 +5004,7 @@ begin
     'purchase', app.describe_purchase(v_purchase),
     'tickets', case when v_purchase.redeem then (
       select jsonb_agg(ticket - 'voided') from jsonb_array_elements(app.describe_tickets(v_purchase)) as ticket) else '[]' end,
-    'wallet', p_wallet);
+    'wallet', jsonb_build_object('balance_cents', p_wallet -> 0, 'available_cents', p_wallet -> 1, 'currency', v_purchase.currency));
 end
 $function$;
 
@@ -5318,7 +5341,7 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.redeem_seats(p_purchase public.purchases, p_raffle public.raffles, p_numbers integer[])
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
@@ -5356,7 +5379,7 @@ declare
   v_answer jsonb := app.claim_key(v_user_id, 'redeem-ticket', p_key, p_request);
   v_purchase public.purchases;
   v_raffle public.raffles;
-  v_tickets jsonb;
+  v_tickets json;
 begin
   if v_answer is not null then
     return jsonb_build_object('replayed', true, 'answer', v_answer);
@@ -5715,23 +5738,21 @@ CREATE OR REPLACE FUNCTION app.require_player(p_user_id uuid)
  SET search_path TO ''
 AS $function$
 declare
-  v_player record;
+  v_minimum_age integer := app.setting('minimum_age');
+  v_fault text := (
+    select app.find_fault(p.status, u.email_confirmed_at, p.self_excluded_until, p.birth_date, v_minimum_age)
+    from public.profiles p, auth.users u where p.id = p_user_id and u.id = p_user_id);
 begin
-  select p.status, p.self_excluded_until, p.birth_date, u.email_confirmed_at, s.value as minimum_age into v_player
-  from public.profiles p, auth.users u, app.settings s
-  where p.id = p_user_id and u.id = p_user_id and s.name = 'minimum_age';
-  if not found then
+  if v_fault is null then
     return app.require_player(app.signed_in_user()); -- makes a lost profile anew, or refuses
-  elsif v_player.status <> 'ACTIVE' then
+  elsif v_fault = 'account_suspended' then
     perform app.fail('account_suspended');
-  elsif v_player.email_confirmed_at is null then
+  elsif v_fault = 'email_unverified' then
     perform app.fail('email_unverified');
-  elsif v_player.self_excluded_until > clock_timestamp() then
+  elsif v_fault = 'self_excluded' then
     perform app.fail('self_excluded');
-  elsif v_player.minimum_age > 0 and (v_player.birth_date is null or v_player.birth_date
-    > (clock_timestamp() at time zone 'utc')::date - make_interval(years => v_player.minimum_age))
-  then
-    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_player.minimum_age));
+  elsif v_fault = 'age_restricted' then
+    perform app.fail('age_restricted', jsonb_build_object('minimum_age', v_minimum_age));
   end if;
   return p_user_id;
 end
@@ -5796,10 +5817,9 @@ CREATE OR REPLACE FUNCTION app.reserve_for_card(p_order app.purchase_order)
 AS $function$
 declare
   v_taking app.taking := app.take_seats(p_order.raffle_id, p_order.quantity, true);
-  v_raffle public.raffles;
+  v_raffle public.raffles := v_taking.raffle;
   v_purchase public.purchases;
 begin
-  select * into strict v_raffle from public.raffles where id = p_order.raffle_id;
   insert into public.purchases (
     user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id, numbers,
     expires_at, check_at)
@@ -6280,57 +6300,55 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.settle_wallet_purchase(p_order app.purchase_order, p_purchase_id uuid, p_cents bigint, p_currency text, p_numbers integer[])
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
+  v_now timestamptz := clock_timestamp();
   v_transaction_id bigint := nextval('app.ledger_transactions');
-  v_answer jsonb;
+  v_escrow_id bigint := (select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency);
+  v_account_id bigint;
+  v_balance bigint;
+  v_available bigint;
+  v_tickets json := '[]';
 begin
-  with wallet as (
-    update public.wallet_accounts set balance_cents = balance_cents - p_cents
-    where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
-      and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
-    returning id, jsonb_build_object('balance_cents', balance_cents, 'available_cents', balance_cents - held_cents,
-      'currency', currency) as shown
-  ), purchase as (
-    insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
-      redeem, redeemed, ticket_id, confirmed_at)
-    select p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
-      'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, clock_timestamp() from wallet
-    returning app.describe_purchase(purchases) as shown
-  ), issued as (
-    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
-    select p_order.raffle_id, n, p_order.user_id, p_purchase_id from wallet, unnest(p_numbers) as n
-    where p_order.redeem
-    returning id, ticket_num
-  ), entries as (
-    insert into public.wallet_ledger (
-      transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
-    select v_transaction_id, side.account_id, side.user_id, side.direction, p_cents, p_currency, 'TICKET_PURCHASE',
-      p_purchase_id, p_order.raffle_id
-    from wallet, lateral (values
-      (wallet.id, p_order.user_id, 'DEBIT'::public.entry_direction),
-      (coalesce((select id from public.wallet_accounts where raffle_id = p_order.raffle_id and currency = p_currency),
-        app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null, 'CREDIT')
-    ) as side (account_id, user_id, direction)
-  ), message as (
-    insert into app.outbox (event, user_id, subject_id) select 'purchase_confirmed', p_order.user_id, p_purchase_id from wallet
-  ), answer as (
-    insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
-    select p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')), wallet.shown, p_purchase_id
-    from wallet
-  )
-  select jsonb_build_object('purchase', purchase.shown, 'wallet', wallet.shown, 'tickets', coalesce((
-    select jsonb_agg(jsonb_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) from issued), '[]'))
-  into v_answer from wallet, purchase;
-  if v_answer is null then
+  update public.wallet_accounts set balance_cents = balance_cents - p_cents
+  where user_id = p_order.user_id and raffle_id is null and currency = p_currency and kind = 'USER'
+    and status = 'ACTIVE' and balance_cents - held_cents >= p_cents
+  returning id, balance_cents, balance_cents - held_cents into v_account_id, v_balance, v_available;
+  if not found then
     perform app.refuse_payment(p_order.user_id, p_currency);
   end if;
-  return v_answer;
+  insert into public.purchases (id, user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method,
+    redeem, redeemed, ticket_id, created_at, confirmed_at)
+  values (p_purchase_id, p_order.user_id, p_order.raffle_id, p_order.type, 'CONFIRMED', p_order.quantity, p_cents, p_currency,
+    'wallet', p_order.redeem, p_order.redeem, p_order.ticket_id, v_now, v_now);
+  if p_order.quantity = 1 and p_order.redeem then
+    insert into public.tickets (raffle_id, ticket_num, user_id, purchase_id)
+    values (p_order.raffle_id, p_numbers[1], p_order.user_id, p_purchase_id)
+    returning json_build_array(json_build_object('id', id, 'ticket_num', ticket_num)) into v_tickets;
+  elsif p_order.redeem then
+    v_tickets := app.issue_tickets(p_purchase_id, p_order.user_id, p_order.raffle_id, p_numbers);
+  end if;
+  insert into public.wallet_ledger (
+    transaction_id, account_id, user_id, direction, amount_cents, currency, reason, purchase_id, raffle_id)
+  values
+    (v_transaction_id, v_account_id, p_order.user_id, 'DEBIT', p_cents, p_currency, 'TICKET_PURCHASE', p_purchase_id, p_order.raffle_id),
+    (v_transaction_id, coalesce(v_escrow_id, app.account_of('RAFFLE_ESCROW', p_currency, null, p_order.raffle_id)), null,
+      'CREDIT', p_cents, p_currency, 'TICKET_PURCHASE', p_purchase_id, p_order.raffle_id);
+  insert into app.outbox (event, user_id, subject_id) values ('purchase_confirmed', p_order.user_id, p_purchase_id);
+  insert into app.idempotency_keys (user_id, endpoint, key, request_hash, answer, subject_id)
+  values (p_order.user_id, 'purchase', p_order.key, sha256(convert_to(p_order.request::text, 'utf8')),
+    jsonb_build_array(v_balance, v_available), p_purchase_id);
+  return json_build_object(
+    'purchase', json_build_object(
+      'id', p_purchase_id, 'raffle_id', p_order.raffle_id, 'type', p_order.type, 'status', 'CONFIRMED',
+      'quantity', p_order.quantity, 'amount_cents', p_cents, 'currency', p_currency, 'payment_method', 'wallet',
+      'redeemed', p_order.redeem, 'failure_code', null, 'expires_at', null, 'created_at', v_now),
+    'wallet', json_build_object('balance_cents', v_balance, 'available_cents', v_available, 'currency', p_currency),
+    'tickets', v_tickets);
 end
 $function$;
 
@@ -6514,28 +6532,36 @@ AS $function$
 declare
   v_unpaid integer := case when p_unpaid then p_quantity else 0 end;
   v_lane app.raffle_lanes;
+  v_taking app.taking;
 begin
   -- An update that had to wait keeps its row locked even if it changes nothing, and whoever waits for the
   -- next lane with that in hand meets those who lock all lanes in order. Undone, it locks nothing.
   begin
-    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct.
-    update app.raffle_lanes set fresh = fresh - p_quantity, unpaid = unpaid + v_unpaid
-    where raffle_id = p_raffle_id and open and fresh >= p_quantity
-      and lane_no = 1 + pg_backend_pid() % (select lanes from public.raffles where id = p_raffle_id)
-      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), lane_no)
-    returning * into v_lane;
-    if not found then
-      raise sqlstate 'LANE0';
+    -- The advisory lock is only a hint of which lane is free; the row's update is what is correct. The terms
+    -- can be read along, as they were when it began to wait: new terms come with new lanes.
+    update app.raffle_lanes l set fresh = l.fresh - p_quantity, unpaid = l.unpaid + v_unpaid
+    from public.raffles r
+    where r.id = p_raffle_id and l.raffle_id = p_raffle_id and l.open and l.fresh >= p_quantity
+      and l.lane_no = 1 + pg_backend_pid() % r.lanes
+      and pg_try_advisory_xact_lock(hashtext(p_raffle_id::text), l.lane_no)
+    returning array[(l.lane_no, l.end_num - l.fresh - p_quantity + 1, l.end_num - l.fresh)::app.seats], l.fresh = 0, r
+    into v_taking;
+    if found then
+      return v_taking;
     end if;
+    raise sqlstate 'LANE0';
   exception when sqlstate 'LANE0' then
     v_lane := app.take_any_lane(p_raffle_id, p_quantity, v_unpaid);
   end;
   if v_lane is null then
-    return (app.gather_seats(p_raffle_id, p_quantity, p_unpaid), true)::app.taking;
+    v_taking.seats := app.gather_seats(p_raffle_id, p_quantity, p_unpaid);
+  else
+    v_taking.seats := array[
+      (v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats];
   end if;
-  return (
-    array[(v_lane.lane_no, v_lane.end_num - v_lane.fresh - p_quantity + 1, v_lane.end_num - v_lane.fresh)::app.seats],
-    v_lane.fresh = 0)::app.taking;
+  v_taking.the_last := v_lane is null or v_lane.fresh = 0;
+  v_taking.raffle := (select r from public.raffles r where id = p_raffle_id);
+  return v_taking;
 end
 $function$;
 
@@ -6699,9 +6725,6 @@ AS $function$
 declare
   v_limit record;
 begin
-  if not exists (select from public.play_limits where user_id = p_user_id and kind = 'spend') then
-    return p_amount_cents;
-  end if;
   for v_limit in
     select l.period, app.limit_in_force(l) as amount_cents, (
       select coalesce(sum(p.amount_cents), 0)::bigint from public.purchases p
@@ -6814,14 +6837,13 @@ AS $function$ select app.begin_admin_claim() $function$;
 grant execute on function public.begin_admin_claim() to authenticated;
 
 CREATE OR REPLACE FUNCTION public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint)
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 begin -- not in SQL, which Postgres would plan anew for each call
   return app.begin_purchase(idempotency_key, raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id,
-    jsonb_build_object('raffle_id', raffle_id, 'quantity', quantity, 'numbers', numbers, 'type', type,
-      'payment_method', payment_method, 'redeem', redeem, 'ticket_id', ticket_id));
+    jsonb_build_array(raffle_id, quantity, numbers, type, payment_method, redeem, ticket_id));
 end
 $function$;
 grant execute on function public.begin_purchase(idempotency_key text, raffle_id uuid, quantity integer, numbers integer[], type public.purchase_type, payment_method public.payment_method, redeem boolean, ticket_id bigint) to authenticated;

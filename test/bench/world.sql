@@ -27,7 +27,7 @@ select app.publish_raffle(id) from public.raffles;
 create table app.bench_rows (id bigint generated always as identity primary key, a integer, b text);
 
 -- What PostgREST does for a request: the claims, then the call.
-create function app.bench_buy(p_user integer, p_raffle integer, p_quantity integer, p_key bigint) returns jsonb
+create function app.bench_buy(p_user integer, p_raffle integer, p_quantity integer, p_key bigint) returns json
 language plpgsql as $$
 begin
   perform set_config('request.jwt.claims',

@@ -288,6 +288,28 @@ test("a ticket that is missing, and one that is too much, are named for what the
   expect(await messageOf({ raffle_id, ticket_id: 1 })).toBe("is only for a BOOST or RETRY");
 });
 
+test.each([
+  ["type", null, "wallet", true],
+  ["payment_method", "ENTRY", null, true],
+  ["redeem", "ENTRY", "wallet", null],
+])(
+  "an order without its %s is refused, though it is for one ticket",
+  async (path, type, method, redeem) => {
+    const raffle_id = await raffle(db);
+    const order = actAs(
+      db,
+      { role: "authenticated", id: ana },
+      (sql) =>
+        sql`select public.begin_purchase(${crypto.randomUUID()}, ${raffle_id}, 1, null, ${type},
+      ${method}, ${redeem}, null)`,
+    );
+    await expect(order).rejects.toMatchObject({
+      message: "request_invalid",
+      detail: expect.stringContaining(path),
+    });
+  },
+);
+
 describe("boosts and retries", () => {
   test("a boost is not boosted again: the limit is one", async () => {
     const raffle_id = await raffle(db, { boost_price_cents: 100, boost_limit: 2 });

@@ -182,7 +182,7 @@ describe.skipIf(!python)("verify.py (needs python3)", () => {
     ["another signature", (p) => p.beacon.signature = hexOf(p.beacon.signature), "not the hash"],
     ["another randomness", (p) => p.beacon.randomness = hexOf(p.beacon.randomness), "not the hash"],
     ["a long signature", (p) => p.beacon.signature += "00", "the signature is not 48 bytes"],
-    ["no winners", (p) => p.winners = [], "no winner is named"],
+    ["no winners", (p) => p.winners = [], "not every winner is named"],
     ["winners exchanged", (p) => {
       const [first, second] = p.winners;
       [first.ticket_num, second.ticket_num] = [second.ticket_num, first.ticket_num];
