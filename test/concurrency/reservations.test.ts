@@ -70,6 +70,83 @@ describe("redeeming", () => {
   });
 });
 
+test("a redemption waits for whoever issues the tickets of its purchase, and finds them issued", async () => {
+  const raffle_id = await raffle(db);
+  const { purchase } = await buy(db, ana, { raffle_id, redeem: false });
+  const outcome = await race(
+    db,
+    // As the sealing will, for what has not been redeemed by then.
+    (sql) =>
+      sql`select app.redeem_seats(p, r, null) from public.purchases p
+        join public.raffles r on r.id = p.raffle_id where p.id = ${purchase.id}`,
+    async (sql) => {
+      await the.actWithin(sql, ana);
+      await sql`select public.redeem_ticket(${crypto.randomUUID()}, ${purchase.id}, null)`;
+    },
+  );
+  expect(outcome)
+    .toEqual({ first: "fulfilled", second: "purchase_already_redeemed", waited: true });
+});
+
+describe("what we record of a payment", () => {
+  const paymentIdOf = async (id: string) =>
+    (await db
+      .sql`select status, failure_code, provider_txn_id from public.purchases where id = ${id}`)[0];
+  const record = async (sql: postgres.ISql, id: string, payment: StripeObject) =>
+    (await sql`select app.record_purchase_payment(${id}, 'key', ${payment as never}) as answer`)[0]
+      .answer;
+  const pending = async () => {
+    const { purchase } = await buy(db, ana, {
+      raffle_id: await raffle(db),
+      payment_method: "card",
+    });
+    return { id: purchase.id as string, payment: the.paymentOf(purchase, "requires_action") };
+  };
+  const expired = { status: "EXPIRED", failure_code: "expired", provider_txn_id: null };
+
+  test("after its reservation has expired changes nothing, also when it waited for that", async () => {
+    const [past, now] = [await pending(), await pending()];
+    await the.runOut(db, [past.id]);
+    await expire();
+    expect(await record(db.sql, past.id, past.payment)).toBeNull();
+    expect(await paymentIdOf(past.id)).toEqual(expired);
+    await the.runOut(db, [now.id]);
+    const outcome = await race(
+      db,
+      (sql) => expire(sql),
+      async (sql) => expect(await record(sql, now.id, now.payment)).toBeNull(),
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await paymentIdOf(now.id)).toEqual(expired);
+  });
+
+  test("stays what it was when another payment is named", async () => {
+    const { id, payment } = await pending();
+    expect(await record(db.sql, id, payment)).toMatchObject({ purchase: { id } });
+    expect(await record(db.sql, id, { ...payment, id: "pi_another" })).toBeNull();
+    expect((await paymentIdOf(id)).provider_txn_id).toBe(payment.id);
+  });
+
+  test("or its refusal, once it is known at Stripe, leaves the reservation as it is", async () => {
+    const { id, payment } = await pending();
+    await record(db.sql, id, payment);
+    await db.sql`select app.refuse_purchase(${id}, 'key', 'refused')`;
+    expect(await statusOf(id)).toBe("PENDING");
+  });
+
+  test("is not undone by a cancellation that is told later", async () => {
+    const { purchase, payment } = await reserve();
+    expect(await apply(db.sql, payment)).toBe("applied");
+    expect(await apply(db.sql, { ...payment, status: "canceled" })).toBe("duplicate");
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+    const late = await reserve();
+    await the.runOut(db, [late.purchase.id]);
+    await expire();
+    expect(await apply(db.sql, { ...late.payment, status: "canceled" })).toBe("duplicate");
+    expect(await statusOf(late.purchase.id)).toBe("EXPIRED");
+  });
+});
+
 describe("a payment that comes too late", () => {
   test("is honoured while there are seats", async () => {
     const { raffle_id, purchase, payment } = await reserve({ tickets_required: 2 });
@@ -269,18 +346,22 @@ describe("a payment at the moment", () => {
       ["applied", "duplicate"],
       "CONFIRMED",
     ]);
+    const told = await db.sql`select event from app.outbox where subject_id = ${purchase.id}`;
+    expect(told).toEqual([{ event: "purchase_confirmed" }]);
   });
 
-  test.each(["payment", "expiry", "redemption"])(
+  test.each(["payment", "expiry", "redemption", "refusal"])(
     "when its raffle is cancelled: a %s and the cancellation wait for each other, one way round",
     async (what) => {
       const { raffle_id, purchase, payment } = await reserve({ tickets_required: 4 });
       const kept = await buy(db, ana, { raffle_id, redeem: false });
+      const unknown = await buy(db, ana, { raffle_id, payment_method: "card" });
       await the.runOut(db, [purchase.id]);
       const work = {
         payment: () => apply(db.sql, payment),
         expiry: () => expire(),
         redemption: () => the.redeem(db, ana, kept.purchase.id),
+        refusal: () => db.sql`select app.refuse_purchase(${unknown.purchase.id}, 'key', 'refused')`,
       }[what]!;
       // The pause is between the cancellation's locks on the lanes and on the purchases.
       const outcomes = await the.withPause(db, "app.raffle_lanes", "update", 100, async () => {
@@ -294,6 +375,40 @@ describe("a payment at the moment", () => {
       expect(await statusOf(purchase.id)).toBe("REFUNDED");
     },
   );
+});
+
+test.each(["succeeded", "canceled"])(
+  "a payment that has %s, of seats in many lanes, and a buyer of many never wait crosswise",
+  async (status) => {
+    for (let round = 0; round < 4; round++) {
+      const raffle_id = await raffle(db, { tickets_required: 16, lanes: 8 });
+      const { purchase } = await buy(db, ana, { raffle_id, quantity: 11, payment_method: "card" });
+      const outcomes = await the.withPause(db, "app.raffle_lanes", "update", 10, async () => {
+        const telling = the.outcomeOf(apply(db.sql, the.paymentOf(purchase, status)));
+        await the.sleep(15);
+        return Promise.all([
+          telling,
+          the.outcomeOf(buy(db, people[0], { raffle_id, quantity: 5 })),
+        ]);
+      });
+      expect(outcomes.map(({ code }) => code)).toEqual(["none", "none"]);
+    }
+  },
+);
+
+test("an expiry of many reservations and a buyer of many seats never wait crosswise", async () => {
+  for (let round = 0; round < 3; round++) {
+    const raffle_id = await raffle(db, { tickets_required: 8, lanes: 8 });
+    const order = { raffle_id, payment_method: "card" as const };
+    const reserved = await Promise.all(people.slice(0, 8).map((id) => buy(db, id, order)));
+    await the.runOut(db, reserved.map(({ purchase }) => purchase.id));
+    const outcomes = await the.withPause(db, "app.raffle_lanes", "update", 10, async () => {
+      const expiring = the.outcomeOf(expire());
+      await the.sleep(15);
+      return Promise.all([expiring, the.outcomeOf(buy(db, ana, { raffle_id, quantity: 8 }))]);
+    });
+    expect(outcomes.map(({ code }) => code)).toEqual(["none", "none"]);
+  }
 });
 
 test("whatever comes together, every payment is a confirmed purchase or goes back", async () => {
@@ -341,8 +456,26 @@ test("whatever comes together, every payment is a confirmed purchase or goes bac
   expect(clearing - await houseBalance(db, "STRIPE_CLEARING")).toBe(received);
 });
 
+test("what has expired or failed before is not ended again, and nobody is told twice", async () => {
+  const raffle_id = await raffle(db);
+  const order = { raffle_id, payment_method: "card" as const };
+  const ids: string[] = [];
+  for (const _ of [1, 2, 3]) ids.push((await buy(db, ana, order)).purchase.id);
+  await the.runOut(db, [ids[0]]);
+  await expire();
+  await db.sql`select app.refuse_purchase(${ids[1]}, 'key', 'refused')`;
+  await db.sql`update public.purchases set expires_at = now() - interval '1 second'
+    where id = any(${ids}::uuid[])`;
+  await expire();
+  expect(await Promise.all(ids.map(statusOf))).toEqual(["EXPIRED", "FAILED", "EXPIRED"]);
+  const told = await db.sql`select event from app.outbox where subject_id = any(${ids}::uuid[])
+    order by id`;
+  expect(told.map(({ event }) => event))
+    .toEqual(["purchase_expired", "purchase_failed", "purchase_expired"]);
+});
+
 test("seats whose reservation expired are sold again, to the last", async () => {
-  for (let round = 0; round < scaled(5, 100); round++) {
+  for (let round = 0; round < scaled(5, 1_000); round++) {
     const terms = { ticket_price_cents: 10, tickets_required: 60, lanes: 8 };
     const raffle_id = await raffle(db, terms);
     const reserved = await Promise.all(

@@ -2,6 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { raffle } from "../support/raffles.ts";
 import type { Person, TestStack } from "../support/stack.ts";
 import { call, clientFor, signUp, testStack } from "../support/stack.ts";
+import { scaled } from "../support/scale.ts";
 import { control, deliver, eventBody, flushWebhooks } from "../support/stripe.ts";
 import { runScheduled } from "../support/payments.ts";
 import { fund, houseBalance, violations, walletOf } from "../support/wallets.ts";
@@ -122,6 +123,58 @@ describe("by wallet", () => {
     }]);
   });
 
+  test("fifty who want the last ticket at once: one has it, the others hear that it is sold out", async () => {
+    const people = await Promise.all(Array.from({ length: 50 }, () => player(1000)));
+    for (let round = 0; round < scaled(2, 100); round++) {
+      const lanes = round % 2 ? 4 : 1;
+      const terms = { tickets_required: lanes, lanes, ticket_price_cents: 10 };
+      const raffle_id = await raffle(stack, terms);
+      if (lanes > 1) await buy(people[round % 50], { raffle_id, quantity: lanes - 1 });
+      const answers = await Promise.all(people.map((person) => buy(person, { raffle_id })));
+      const heard = answers.map(({ status, body }) =>
+        status === 201
+          ? `201 ${body.tickets.length}`
+          : `${status} ${body.error.code} ${body.error.details.remaining}`
+      );
+      expect(heard.sort()).toEqual(["201 1", ...Array(49).fill("409 raffle_sold_out 0")]);
+      const { body } = await call(stack, "GET", `/raffles/${raffle_id}`);
+      expect(body).toMatchObject({ state: "FULL", tickets_sold: lanes, tickets_remaining: 0 });
+    }
+  });
+
+  test("own purchases are listed newest first, in pages; nobody else's are", async () => {
+    const [ana, ben] = [await player(2000), await player(2000)];
+    const raffle_id = await raffle(stack);
+    await buy(ben, { raffle_id });
+    const ids: string[] = [];
+    for (const _ of [1, 2, 3]) ids.unshift((await buy(ana, { raffle_id })).body.purchase.id);
+    const list = async (query: string) =>
+      (await call(stack, "GET", `/purchase${query}`, { token: ana.token })).body;
+    const listed = async (query: string) =>
+      (await list(query)).items.map(({ id }: { id: string }) => id);
+    expect(await listed("")).toEqual(ids);
+    expect(await listed("?skip=1&limit=1")).toEqual([ids[1]]);
+    expect((await list("?limit=1")).total).toBe(3);
+  });
+
+  test("whoever buys or redeems more than ten times a minute is told when to come back", async () => {
+    await stack.sql`update app.rate_limits set burst = 10 where class = 'money'`;
+    const raffle_id = await raffle(stack, { ticket_price_cents: 100 });
+    for (const payment_method of ["wallet", "card"]) {
+      const ana = await player(10_000);
+      const answers = await Promise.all(
+        Array.from({ length: 12 }, () => buy(ana, { raffle_id, payment_method })),
+      );
+      const refused = answers.filter(({ status }) => status !== 201);
+      expect(refused.map(({ status, body }) => [status, body.error.code]))
+        .toEqual(Array(2).fill([429, "rate_limited"]));
+      expect(Number(refused[0].headers.get("retry-after"))).toBeGreaterThan(0);
+      const redeeming = await post(ana, "/redeem-ticket", { purchase_id: crypto.randomUUID() });
+      expect(redeeming.status).toBe(429);
+    }
+    await stack.sql`update app.rate_limits set burst = 1000 where class = 'money'`;
+  });
+
   test("somebody else's purchase is neither read, verified nor redeemed", async () => {
     const [ana, ben] = [await player(2000), await player()];
     const { body } = await buy(ana, { raffle_id: await raffle(stack), redeem: false });
@@ -179,6 +232,19 @@ describe("by card", () => {
     await control(stack, `POST /payment_intents/${intent}/succeed`);
     await flushWebhooks(stack);
     expect((await read(ana, body.purchase.id)).purchase.status).toBe("CONFIRMED");
+  });
+
+  test("a declined card frees its seats when the reservation expires, not before", async () => {
+    const ana = await player();
+    const raffle_id = await raffle(stack, { tickets_required: 1 });
+    const { body } = await byCard(ana, raffle_id);
+    await control(stack, `POST /payment_intents/${body.payment.payment_intent_id}/fail`, {});
+    await flushWebhooks(stack);
+    await stack.sql`select app.expire_purchases()`;
+    expect((await byCard(ana, raffle_id)).body.error.code).toBe("raffle_sold_out");
+    await expire(body.purchase.id);
+    expect((await read(ana, body.purchase.id)).purchase.status).toBe("EXPIRED");
+    expect((await byCard(ana, raffle_id)).status).toBe(201);
   });
 
   test("verify applies what a lost webhook would have told", async () => {
@@ -441,6 +507,19 @@ describe("the storefront", () => {
     expect(await ids("skip=1&limit=1")).toEqual([first]);
     expect((await list("limit=1")).total).toBe(2);
     expect(await ids("state=FULL")).toEqual([]);
+    const [category] = await stack
+      .sql`insert into public.raffle_categories (name, ticket_price_cents) values (${word}, 100) returning id`;
+    const last = { title: `A last ${word}`, category_id: category.id, tickets_required: 1 };
+    const third = await raffle(stack, last);
+    expect(await ids(`category=${category.id}`)).toEqual([third]);
+    expect(await ids(`category=${crypto.randomUUID()}`)).toEqual([]);
+    await buy(ana, { raffle_id: third });
+    expect(await ids("state=FULL")).toEqual([third]);
+    expect(await ids("state=OPEN")).toEqual([second, first]);
+    const listed = await call(stack, "GET", `/raffles?search=${word}`);
+    expect(listed.headers.get("cache-control")).toMatch(/^public, max-age=\d+/);
+    const known = { headers: { "if-none-match": listed.headers.get("etag")! } };
+    expect((await call(stack, "GET", `/raffles?search=${word}`, known)).status).toBe(304);
     const [item] = (await list("sort=popular")).items;
     expect(item).toMatchObject({
       tickets_sold: 3,

@@ -1,6 +1,10 @@
+import type postgres from "postgres";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Actor, TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, testDatabase } from "../support/database.ts";
+import { actWithin } from "../support/crowd.ts";
+import { rolledBack } from "../support/ledger.ts";
+import { race } from "../support/races.ts";
 import type { Terms } from "../support/raffles.ts";
 import { buy, draft, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
 import { violations } from "../support/wallets.ts";
@@ -89,6 +93,38 @@ describe("publishing", () => {
     }
   });
 
+  test("copies the category: what it says afterwards is for other raffles", async () => {
+    const [category] = await db.sql`insert into public.raffle_categories
+      (name, ticket_price_cents, rake_bps, prize_per_winner_cents)
+      values (${crypto.randomUUID()}, 500, 1000, 400) returning id`;
+    const id = await raffle(db, { category_id: category.id });
+    const before = await row(id);
+    expect(before).toMatchObject({
+      ticket_price_cents: "500",
+      rake_cents: "5000",
+      prize_fund_cents: "45000",
+      prize_per_winner_cents: "400",
+    });
+    await db.sql`update public.raffle_categories set ticket_price_cents = 100, currency = 'COP',
+      rake_bps = 5000, prize_fund_cents = 1, prize_per_winner_cents = 1 where id = ${category.id}`;
+    expect(await row(id)).toEqual(before);
+    const ana = await player(db, 1000);
+    expect((await buy(db, ana.id, { raffle_id: id })).purchase.amount_cents).toBe(500);
+  });
+
+  test("of a fund beyond what the raffle brings in is refused, and whatever is not checked, they add up", async () => {
+    const [category] = await db.sql`insert into public.raffle_categories
+      (name, ticket_price_cents, prize_fund_cents)
+      values (${crypto.randomUUID()}, 100, 10_001) returning id`;
+    expect(await faultsOf({ category_id: category.id })).toEqual(["category_id"]);
+    const id = await raffle(db);
+    const unchecked = db.superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update public.raffles set rake_cents = rake_cents + 1 where id = ${id}`;
+    });
+    expect(await codeOf(unchecked)).toBe("23514");
+  });
+
   test.each<[string, Terms]>([
     ["ticket_price_cents", { ticket_price_cents: 0 }],
     ["ticket_price_cents", { ticket_price_cents: -5 }],
@@ -105,6 +141,8 @@ describe("publishing", () => {
     ["lanes", { lanes: 0 }],
     ["lanes", { lanes: 101 }],
     ["boost_limit", { boost_price_cents: 100 }],
+    ["boost_limit", { boost_price_cents: 100, boost_limit: 0 }],
+    ["boost_limit", { boost_price_cents: 100, boost_limit: 1001 }],
     ["boost_price_cents", { boost_price_cents: 0, boost_limit: 1 }],
     ["retry_price_cents", { retry_price_cents: 100 }],
     ["lottery_id", {
@@ -112,6 +150,8 @@ describe("publishing", () => {
       lottery_draw_date: "2030-01-01",
       unsold_rule: "HOUSE",
     }],
+    ["retry_price_cents", { retry_price_cents: 0 }],
+    ["lottery_draw_date", { lottery_draw_date: "2030-01-01" }],
     ["unsold_rule", { unsold_rule: "REFUND" }],
     ["prize_tiers", { prize_tiers: { place: 1 } }],
     ["prize_tiers", { prize_tiers: [{ place: 1 }] }],
@@ -250,6 +290,50 @@ describe("publishing", () => {
   });
 });
 
+describe("the last prize in stock", () => {
+  const onePrize = async (count: number) => {
+    const ids = await Promise.all(Array.from({ length: count }, () => draft(db)));
+    const [{ prize_id }] = await db.sql`select prize_id from public.raffles where id = ${ids[0]}`;
+    await db.sql`update public.raffles set prize_id = ${prize_id} where id = any(${ids}::uuid[])`;
+    await db.sql`update public.prizes set stock = 1 where id = ${prize_id}`;
+    return ids;
+  };
+  const publishWithin = (id: string) => async (sql: postgres.ISql) => {
+    await actWithin(sql, (operator as { id: string }).id);
+    await sql`select public.publish_raffle(${id})`;
+  };
+
+  test("is taken by one of the raffles that are published at once", async () => {
+    const [one, two] = await onePrize(2);
+    expect(await race(db, publishWithin(one), publishWithin(two)))
+      .toEqual({ first: "fulfilled", second: "prize_out_of_stock", waited: true });
+    expect(await stockOf(one)).toBe(0);
+    await actAs(db, operator, (sql) => sql`select public.cancel_raffle(${one}, 'Rain', false)`);
+    expect(await stockOf(one)).toBe(1);
+    await publish(two);
+  });
+
+  test("is taken once by a raffle that is published twice at once", async () => {
+    const id = await draft(db);
+    expect(await race(db, publishWithin(id), publishWithin(id)))
+      .toEqual({ first: "fulfilled", second: "raffle_not_draft", waited: true });
+    expect(await stockOf(id)).toBe(99);
+  });
+
+  test.each([
+    ["stock", -1],
+    ["value_cents", -1],
+    ["sponsor", ["nobody"]],
+    ["image_urls", ["javascript:alert(1)"]],
+    ["image_urls", ["https://example.com/a b"]],
+    ["currency", "XXX"],
+  ])("is not kept with a %s of %j", async (column, value) => {
+    const text = `insert into public.prizes (title, value_cents, ${column}) values ('A', 1, $1)`
+      .replace("value_cents, value_cents", "stock, value_cents");
+    expect(["23514", "23503"]).toContain(await codeOf(db.sql.unsafe(text, [value as never])));
+  });
+});
+
 describe("a name", () => {
   const COLUMNS = [
     "insert into public.prizes (title, value_cents) values ($1, 1)",
@@ -374,6 +458,64 @@ describe("the terms", () => {
     },
   );
 
+  // What may change when tickets have been sold: what is no promise, and what follows from events.
+  const NO_TERMS = [
+    "id",
+    "title",
+    "description",
+    "state",
+    "prizes_taken",
+    "created_at",
+    "updated_at",
+  ]
+    .concat("cancelled_at", "cancel_reason");
+  const OTHERS: Record<string, string> = {
+    prize_id: "(select id from public.prizes where id <> prize_id limit 1)",
+    category_id: "(select id from public.raffle_categories limit 1)",
+    currency: "'COP'",
+    numbering: "'RANDOM'",
+    prize_tiers: `'[{"place":1,"amount_cents":1}]'`,
+    draw_method: "'LOTTERY'",
+    lottery_id: "(select id from public.lotteries limit 1)",
+    unsold_rule: "'HOUSE'",
+    retry_of: "(select id from public.raffles r where r.id <> raffles.id limit 1)",
+    lottery_draw_date: "current_date + 2",
+    opens_at: "opens_at - interval '1 second'",
+    closes_at: "closes_at + interval '1 second'",
+    published_at: "published_at - interval '1 second'",
+  };
+
+  test("are all columns but those that are no promise, and no role changes one after a sale", async () => {
+    await db
+      .sql`insert into public.lotteries (name, digits) values (${crypto.randomUUID()}, 4)`;
+    const id = await raffle(db);
+    await buy(db, (await player(db, 1000)).id, { raffle_id: id });
+    const before = await row(id);
+    for (const column of Object.keys(before).filter((name) => !NO_TERMS.includes(name))) {
+      const change = `update public.raffles set ${column} =
+        ${OTHERS[column] ?? `coalesce(${column}, 0) + 1`} where id = '${id}'`;
+      for (const sql of [db.sql, db.superuser]) {
+        expect([column, await codeOf(sql.unsafe(change))]).toEqual([column, "raffle_terms_frozen"]);
+      }
+      const actors: Actor[] = [{ role: "service_role" }, { role: "anon" }, operator];
+      for (const actor of actors) {
+        const code = await codeOf(actAs(db, actor, (sql) => sql.unsafe(change)));
+        // Without the right to write at all, or, for operators, because it is sold.
+        expect(["42501", actor === operator ? "raffle_terms_frozen" : "42501"]).toContain(code);
+      }
+    }
+    expect(await row(id)).toEqual(before);
+  });
+
+  test("are fixed by a reservation too, even when that has expired", async () => {
+    const id = await raffle(db);
+    await buy(db, (await player(db)).id, { raffle_id: id, payment_method: "card" });
+    expect(await codeOf(change(id, { max_per_user: 1 }))).toBe("raffle_terms_frozen");
+    await db.sql`update public.purchases set expires_at = now() where raffle_id = ${id}`;
+    await db.sql`select app.expire_purchases()`;
+    expect(await codeOf(change(id, { max_per_user: 1 }))).toBe("raffle_terms_frozen");
+  });
+
   test("are checked again when they change, and the seats follow", async () => {
     const id = await raffle(db);
     expect(await codeOf(change(id, { tickets_required: 0 }))).toBe("raffle_terms_invalid");
@@ -393,10 +535,32 @@ describe("the terms", () => {
 
   test("a state only changes in its order, and a published raffle is not deleted", async () => {
     const id = await raffle(db);
-    for (const state of ["DRAFT", "DRAWN", "SETTLED"]) {
-      expect(await codeOf(db.sql`update public.raffles set state = ${state} where id = ${id}`))
-        .toBe(state === "DRAFT" ? "state_change_refused" : "state_change_refused");
+    const STATES = ["DRAFT", "OPEN", "FULL", "CLOSED", "DRAWN", "SETTLED", "CANCELLED"];
+    const LEGAL = ["DRAFT OPEN", "OPEN FULL", "OPEN CLOSED", "FULL CLOSED", "CLOSED DRAWN"]
+      .concat(
+        "DRAWN SETTLED",
+        ["DRAFT", "OPEN", "FULL", "CLOSED"].map((from) => `${from} CANCELLED`),
+      );
+    const done: string[] = [];
+    for (const from of STATES) {
+      for (const to of STATES.filter((other) => other !== from)) {
+        await rolledBack(db.superuser, async (sql) => {
+          await sql`set local session_replication_role = replica`;
+          await sql`update public.raffles set state = ${from},
+            published_at = case ${from}::text when 'DRAFT' then null else published_at end where id = ${id}`;
+          await sql`set local session_replication_role = origin`;
+          const changing = sql.savepoint((sql) =>
+            sql`update public.raffles set state = ${to},
+              published_at = case ${to}::text when 'DRAFT' then null else coalesce(published_at, now()) end
+              where id = ${id}`
+          );
+          if ((await codeOf(changing)) === "none") done.push(`${from} ${to}`);
+        });
+      }
     }
+    expect(done.sort()).toEqual(LEGAL.sort());
+    expect(await codeOf(db.sql`update public.raffles set state = 'DRAWN' where id = ${id}`))
+      .toBe("state_change_refused");
     expect(await codeOf(db.sql`delete from public.raffles where id = ${id}`)).toBe("42501");
   });
 

@@ -1,9 +1,13 @@
+import type postgres from "postgres";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { buyWithin, paymentOf, redeem } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, testDatabase } from "../support/database.ts";
 import { draw, seal, settle, winnersOf } from "../support/draws.ts";
-import { buy, operatorOf, player, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
-import { violations, walletOf } from "../support/wallets.ts";
+import { rolledBack } from "../support/ledger.ts";
+import { buy, draft, operatorOf, player, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { apply } from "../support/stripe-inbox.ts";
+import { fund, violations, walletOf } from "../support/wallets.ts";
 
 let db: TestDatabase;
 let ana: string;
@@ -51,6 +55,25 @@ describe("buying by wallet", () => {
       "idempotency_key_reused",
     );
     expect((await walletOf(db, ana)).balance).toBe(99_500);
+    const told = await db.sql`select event from app.outbox where user_id = ${ana}`;
+    expect(told).toEqual([{ event: "purchase_confirmed" }]);
+  });
+
+  test("in another currency than the wallets one has is refused as such", async () => {
+    const raffle_id = await raffle(db, { currency: "COP" });
+    expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("currency_mismatch");
+    await fund(db, ana, 500, "COP");
+    expect((await buy(db, ana, { raffle_id })).wallet).toMatchObject({ currency: "COP" });
+    expect((await walletOf(db, ana)).balance).toBe(100_000);
+  });
+
+  test("to the last ticket makes the raffle FULL in that very transaction", async () => {
+    const raffle_id = await raffle(db, { tickets_required: 2 });
+    await db.sql.begin(async (sql) => {
+      await buyWithin(sql, ana, { raffle_id, quantity: 2 });
+      const [{ state }] = await sql`select state from public.raffles where id = ${raffle_id}`;
+      expect(state).toBe("FULL");
+    });
   });
 
   test("to the last ticket makes the raffle FULL, and then it is sold out", async () => {
@@ -62,6 +85,18 @@ describe("buying by wallet", () => {
     expect(await stateOf(db, raffle_id)).toBe("FULL");
     expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 7));
     expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("raffle_sold_out");
+  });
+
+  test("beside the last reservation leaves the raffle OPEN: its payment makes it FULL", async () => {
+    const raffle_id = await raffle(db, { tickets_required: 4, lanes: 2 });
+    const { purchase } = await buy(db, ana, { raffle_id, payment_method: "card", quantity: 2 });
+    await buy(db, ana, { raffle_id, quantity: 2 });
+    expect(await stateOf(db, raffle_id)).toBe("OPEN");
+    await db.sql.begin(async (sql) => {
+      expect(await apply(sql, paymentOf(purchase))).toBe("applied");
+      const [{ state }] = await sql`select state from public.raffles where id = ${raffle_id}`;
+      expect(state).toBe("FULL");
+    });
   });
 
   test("without enough money leaves no trace", async () => {
@@ -98,6 +133,19 @@ describe("numbers", () => {
     await buy(db, ana, { raffle_id, quantity: 97 });
     expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 100));
     expect(await stateOf(db, raffle_id)).toBe("FULL");
+  });
+
+  test("that are chosen and to be paid by card are kept from others, and issued once it is paid", async () => {
+    const raffle_id = await raffle(db, { numbering: "PICK" });
+    const order = { raffle_id, numbers: [42, 7] };
+    const { purchase, tickets } = await buy(db, ana, { ...order, payment_method: "card" });
+    expect(tickets ?? []).toEqual([]);
+    for (const payment_method of ["wallet", "card"] as const) {
+      const late = buy(db, ana, { raffle_id, numbers: [7, 8], payment_method });
+      expect(await codeOf(late)).toBe("number_taken");
+    }
+    expect(await apply(db.sql, paymentOf(purchase))).toBe("applied");
+    expect(await ticketsOf(db, raffle_id)).toEqual([7, 42]);
   });
 
   test("cannot be chosen where they are not for choosing", async () => {
@@ -238,11 +286,21 @@ describe("nobody buys", () => {
     await new Promise((resolve) => setTimeout(resolve, 350));
     expect(await codeOf(buy(db, ana, { raffle_id: soon }))).toBe("raffle_not_open");
     expect(await codeOf(buy(db, ana, { raffle_id: crypto.randomUUID() }))).toBe("raffle_not_found");
+    const draftId = await draft(db);
+    expect(await codeOf(buy(db, ana, { raffle_id: draftId }))).toBe("raffle_not_found");
+    // Whatever its lanes say.
+    const closed = await raffle(db);
+    await db.sql`update public.raffles set state = 'CLOSED' where id = ${closed}`;
+    for (const payment_method of ["wallet", "card"] as const) {
+      expect(await codeOf(buy(db, ana, { raffle_id: closed, payment_method })))
+        .toBe("raffle_not_open");
+    }
   });
 
   test.each([0, -1, 101, 2_147_483_647])("%i tickets at once", async (quantity) => {
     const raffle_id = await raffle(db, { tickets_required: 1000 });
     expect(await codeOf(buy(db, ana, { raffle_id, quantity }))).toBe("quantity_out_of_range");
+    expect((await buy(db, ana, { raffle_id, quantity: 100 })).tickets).toHaveLength(100);
   });
 
   test("more than one person may have, over several purchases", async () => {
@@ -264,6 +322,40 @@ describe("nobody buys", () => {
       .sql`update public.purchases set created_at = now() - interval '25 hours' where user_id = ${ana}`;
     expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
   });
+
+  test.each([["day", 24], ["week", 7 * 24], ["month", 30 * 24]])(
+    "beyond what they allow themselves in a %s, which is the last %i hours, reservations included",
+    async (period, hours) => {
+      const raffle_id = await raffle(db);
+      const asAna = <T>(work: (sql: postgres.TransactionSql) => Promise<T>) =>
+        actAs(db, { role: "authenticated", id: ana }, work);
+      const limit = (cents: number) =>
+        asAna((sql) => sql`select public.set_play_limit('spend', ${period}, ${cents}, 'EUR')`);
+      const age = (minutes: number) =>
+        db.sql`update public.purchases
+          set created_at = now() - make_interval(hours => ${hours}, mins => ${minutes}) where user_id = ${ana}`;
+      await limit(1500);
+      await buy(db, ana, { raffle_id });
+      await buy(db, ana, { raffle_id, payment_method: "card" });
+      for (const payment_method of ["wallet", "card"] as const) {
+        const order = { raffle_id, quantity: 2, payment_method };
+        await expect(buy(db, ana, order)).rejects.toMatchObject({
+          message: "spend_limit_reached",
+          detail: expect.stringContaining(`"period": "${period}"`),
+        });
+      }
+      await limit(900); // lower at once, higher not before a day is over
+      expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("spend_limit_reached");
+      await limit(5000);
+      expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("spend_limit_reached");
+      await age(-1);
+      expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("spend_limit_reached");
+      await age(1);
+      expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
+      await db.sql`update public.play_limits set pending_from = now() where user_id = ${ana}`;
+      expect(await codeOf(buy(db, ana, { raffle_id, quantity: 9 }))).toBe("none");
+    },
+  );
 });
 
 test("a reservation keeps no number beyond the closing", async () => {
@@ -341,6 +433,16 @@ describe("boosts and retries", () => {
     expect(await codeOf(asked)).toBe("boost_limit_reached");
   });
 
+  test("a boost can be kept, and is redeemed as any other purchase", async () => {
+    const raffle_id = await raffle(db, { boost_price_cents: 100, boost_limit: 2 });
+    const { tickets: [{ id: ticket_id }] } = await buy(db, ana, { raffle_id });
+    const order = { raffle_id, type: "BOOST" as const, quantity: 2, ticket_id, redeem: false };
+    const { purchase, tickets } = await buy(db, ana, order);
+    expect([purchase.redeemed, tickets]).toEqual([false, []]);
+    await redeem(db, ana, purchase.id);
+    expect(await ticketsOf(db, raffle_id)).toEqual([1, 2, 3]);
+  });
+
   test("a retry is for a ticket that lost in the raffle before, once", async () => {
     const before = await raffle(db, { tickets_required: 3 });
     const { tickets } = await buy(db, ana, { raffle_id: before, quantity: 3 });
@@ -361,6 +463,8 @@ describe("boosts and retries", () => {
     const elsewhere = await raffle(db);
     const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: other.id });
     expect(await codeOf(asked)).toBe("retry_not_available");
+    await db.sql`update public.tickets set voided_at = now() where id = ${tickets[1].id}`;
+    expect(await codeOf(retry(tickets[1].id))).toBe("retry_not_available");
   });
 });
 
@@ -388,16 +492,64 @@ describe("what is issued stays", () => {
     }
   });
 
-  test("no final state is left again", async () => {
+  test("what was voided stays so, whoever asks, and who cancelled is in the audit log", async () => {
     const raffle_id = await raffle(db);
-    const { purchase } = await buy(db, ana, { raffle_id });
-    for (const status of ["PENDING", "FAILED", "EXPIRED"]) {
-      expect(
-        await codeOf(
-          db.sql`update public.purchases set status = ${status} where id = ${purchase.id}`,
-        ),
-      )
-        .toBe("state_change_refused");
+    const { tickets: [{ id }] } = await buy(db, ana, { raffle_id });
+    const operator = await operatorOf(db);
+    await actAs(
+      db,
+      operator,
+      (sql) => sql`select public.cancel_raffle(${raffle_id}, 'Rain', false)`,
+    );
+    for (const sql of [db.sql, db.superuser]) {
+      for (const voided_at of [null, new Date(0)]) {
+        const change = sql`update public.tickets set voided_at = ${voided_at} where id = ${id}`;
+        expect(await codeOf(change)).toBe("42501");
+      }
     }
+    const logged = await db
+      .sql`select actor_id, after ->> 'cancel_reason' as reason from public.audit_log
+      where subject_id = ${raffle_id} and after ->> 'state' = 'CANCELLED'`;
+    expect(logged).toEqual([{ actor_id: (operator as { id: string }).id, reason: "Rain" }]);
+  });
+
+  test("a purchase changes its state in its order only: no final state is left again", async () => {
+    const raffle_id = await raffle(db);
+    const { purchase: { id } } = await buy(db, ana, { raffle_id });
+    const STATES = ["PENDING", "CONFIRMED", "FAILED", "EXPIRED", "REFUNDED"];
+    // What has expired or failed may still be paid: late money is honoured, or goes back.
+    const LEGAL = ["CONFIRMED", "FAILED", "EXPIRED", "REFUNDED"].map((to) => `PENDING ${to}`)
+      .concat("EXPIRED CONFIRMED", "EXPIRED REFUNDED", "FAILED CONFIRMED", "FAILED REFUNDED")
+      .concat("CONFIRMED REFUNDED");
+    const done: string[] = [];
+    for (const from of STATES) {
+      for (const to of STATES.filter((other) => other !== from)) {
+        await rolledBack(db.superuser, async (sql) => {
+          await sql`set local session_replication_role = replica`;
+          await sql`update public.purchases set status = ${from} where id = ${id}`;
+          await sql`set local session_replication_role = origin`;
+          const code = await codeOf(
+            sql.savepoint((sql) =>
+              sql`update public.purchases set status = ${to} where id = ${id}`
+            ),
+          );
+          expect(["none", "state_change_refused"]).toContain(code);
+          if (code === "none") done.push(`${from} ${to}`);
+        });
+      }
+    }
+    expect(done.sort()).toEqual(LEGAL.sort());
+  });
+
+  test("one payment is of one purchase, whatever is not checked", async () => {
+    const raffle_id = await raffle(db);
+    const order = { raffle_id, payment_method: "card" as const };
+    const purchases = [await buy(db, ana, order), await buy(db, ana, order)];
+    const codes: string[] = [];
+    for (const { purchase: { id } } of purchases) {
+      const pay = db.sql`update public.purchases set provider_txn_id = 'pi_same' where id = ${id}`;
+      codes.push(await codeOf(pay));
+    }
+    expect(codes).toEqual(["none", "23505"]);
   });
 });

@@ -1,6 +1,9 @@
+import type postgres from "postgres";
 import { beforeAll, beforeEach, expect, test } from "vitest";
+import { redeem } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
-import { codeOf, createUser, testDatabase } from "../support/database.ts";
+import { actAs, codeOf, createUser, testDatabase } from "../support/database.ts";
+import { buy } from "../support/raffles.ts";
 
 let db: TestDatabase;
 let user: string;
@@ -24,6 +27,27 @@ test("money may be moved ten times a minute by one user, also when all come at o
   await wait(3600);
   expect(passed(await take(40))).toBe(10);
 });
+
+const id = crypto.randomUUID();
+const asUser = (work: (sql: postgres.ISql) => Promise<unknown>) =>
+  actAs(db, { role: "authenticated", id: user }, work);
+const DOORS: [string, () => Promise<unknown>][] = [
+  ["buying by wallet", () => buy(db, user, { raffle_id: id })],
+  ["buying by card", () => buy(db, user, { raffle_id: id, payment_method: "card" })],
+  ["redeeming", () => redeem(db, user, id)],
+  [
+    "asking for a refund to the card",
+    () => asUser((sql) => sql`select public.request_card_refund(${id})`),
+  ],
+];
+test.each(DOORS)(
+  "%s is refused when there is no token left, before anything else",
+  async (_, enter) => {
+    expect(await codeOf(enter())).not.toBe("rate_limited");
+    await take(10);
+    expect(await codeOf(enter())).toBe("rate_limited");
+  },
+);
 
 test("one user's requests take nothing from another's", async () => {
   await take(20);

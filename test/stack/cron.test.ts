@@ -1,8 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
 import { close, reachRound } from "../support/draws.ts";
 import { buy, player, raffle, stateOf } from "../support/raffles.ts";
+import { isDue } from "../../supabase/local/cron.ts";
 import type { TestStack } from "../support/stack.ts";
-import { signUp, testStack } from "../support/stack.ts";
+import { call, signUp, testStack } from "../support/stack.ts";
 
 let stack: TestStack;
 beforeAll(async () => void (stack = await testStack({}, { clock: true })));
@@ -66,4 +67,25 @@ test("a raffle whose time is over is sealed, drawn and settled with nobody calli
     body: JSON.stringify({ to_round: Number(round) }),
   }).then((answer) => answer.body?.cancel());
   await expect.poll(() => stateOf(stack, id), { timeout: 30_000 }).toBe("SETTLED");
+});
+
+test("what is popular is counted anew every 300 seconds at least, with what may be cached", async () => {
+  const { headers } = await call(stack, "GET", "/raffles?sort=popular");
+  const kept = [...headers.get("cache-control")!.matchAll(/=(\d+)/g)]
+    .reduce((sum, [, seconds]) => sum + Number(seconds), 0);
+  const [{ schedule, command }] = await stack
+    .sql`select schedule, command from cron.job where jobname = 'refresh-popular'`;
+  const day = Array.from({ length: 86_400 }, (_, second) => second)
+    .filter((second) => isDue(schedule, new Date(second * 1000)));
+  const waits = day.slice(1).map((second, at) => second - day[at]);
+  expect(command).toContain("app.refresh_popular()");
+  expect(Math.max(...waits) + kept).toBeLessThanOrEqual(300);
+});
+
+test("reservations that are over are found within half a minute", async () => {
+  const [{ schedule }] = await stack
+    .sql`select schedule from cron.job where jobname = 'expire-purchases'`;
+  const due = Array.from({ length: 3_600 }, (_, second) => second)
+    .filter((second) => isDue(schedule, new Date(second * 1000)));
+  expect(due.length).toBeGreaterThanOrEqual(120);
 });
