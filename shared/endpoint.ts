@@ -111,10 +111,9 @@ async function serve(
   const requestId = c.get("requestId");
   const token = readToken(c);
   if (route.caller === "user" && !token) throw new ApiError("not_authenticated");
-  if (route.caller === "scheduler" && !isSameSecret(token ?? "", env().SCHEDULER_SECRET)) {
-    throw new ApiError("not_authenticated");
-  }
-  const rpc = callerDatabase(token, requestId);
+  const isScheduler = token !== null && isSameSecret(token, env().SCHEDULER_SECRET);
+  if (route.caller === "scheduler" && !isScheduler) throw new ApiError("not_authenticated");
+  const rpc = callerDatabase(isScheduler ? null : token, requestId);
   try {
     const body = await readBody(c, route.body);
     const query = readQuery(c.req.query(), route.query);

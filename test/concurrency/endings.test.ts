@@ -97,11 +97,9 @@ describe("buyers and the closing", () => {
     }
   }
 
-  /** As the draw will seal it: all lanes in order, and then the state. Answers with what it found. */
+  /** Answers with the tickets that are in it. */
   async function seal(sql: postgres.ISql, raffleId: string) {
-    await sql`select from app.raffle_lanes where raffle_id = ${raffleId} order by lane_no for update`;
-    await sql`update app.raffle_lanes set open = false where raffle_id = ${raffleId}`;
-    await sql`update public.raffles set state = 'CLOSED' where id = ${raffleId}`;
+    await sql`select app.seal_raffle(${raffleId})`;
     return await ticketsOf({ ...db, sql: sql as postgres.Sql }, raffleId);
   }
 
@@ -130,7 +128,7 @@ describe("buyers and the closing", () => {
 
   test("a redemption and the sealing wait for each other: no ticket comes after it", async () => {
     const keep = async () => {
-      const raffle_id = await raffle(db);
+      const raffle_id = await raffle(db, { tickets_required: 1 });
       const { purchase } = await buy(db, people[0], { raffle_id, redeem: false });
       const redeem = async (sql: postgres.ISql) => {
         await the.actWithin(sql, people[0]);
@@ -140,7 +138,8 @@ describe("buyers and the closing", () => {
     };
     const [late, early] = [await keep(), await keep()];
     expect(await race(db, (sql) => seal(sql, late.raffle_id), late.redeem))
-      .toEqual({ first: "fulfilled", second: "raffle_not_open", waited: true });
+      .toEqual({ first: "fulfilled", second: "purchase_already_redeemed", waited: true });
+    expect(await ticketsOf(db, late.raffle_id)).toEqual([1]); // by the sealing
     let found: number[] = [];
     const outcome = await race(db, early.redeem, async (sql) => {
       found = await seal(sql, early.raffle_id);

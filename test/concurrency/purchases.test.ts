@@ -5,6 +5,7 @@ import type { TestDatabase } from "../support/database.ts";
 import { codeOf, testDatabase } from "../support/database.ts";
 import type { Order } from "../support/raffles.ts";
 import { buy, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { lostTicket } from "../support/draws.ts";
 import { race } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 import { violations, walletOf } from "../support/wallets.ts";
@@ -279,23 +280,19 @@ describe("of a hundred purchases of one person at once", () => {
     expect((await bought(raffle_id)).quantity).toBe(8);
   });
 
-  async function lostTicket() {
-    const before = await raffle(db, { tickets_required: 1 });
-    const { tickets: [{ id }] } = await buy(db, ana, { raffle_id: before });
-    await db.sql`alter table public.raffles disable trigger enforce_state_change`;
-    await db.sql`update public.raffles set state = 'SETTLED' where id = ${before}`;
-    await db.sql`alter table public.raffles enable trigger enforce_state_change`;
+  async function retried() {
+    const { before, ticketId: id } = await lostTicket(db, ana);
     const terms = { retry_of: before, retry_price_cents: 20, tickets_required: 400, lanes: 16 };
     return { ticket_id: id, raffle_id: await raffle(db, terms), type: "RETRY" as const };
   }
 
   test("a ticket that lost is retried once", async () => {
-    const outcomes = await hundred(await lostTicket());
+    const outcomes = await hundred(await retried());
     expect(tally(outcomes)).toEqual({ none: 1, retry_not_available: 99 });
   });
 
   test("whatever is not locked, a second retry of a ticket is refused", async () => {
-    const order = await lostTicket();
+    const order = await retried();
     await buy(db, ana, order);
     const again = db.sql`insert into public.purchases
         (user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id)

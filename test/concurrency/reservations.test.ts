@@ -5,6 +5,7 @@ import { crowd, range, tally } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { buy, operatorOf, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { lostTicket } from "../support/draws.ts";
 import { race } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 import type { StripeObject } from "../support/stripe-events.ts";
@@ -216,11 +217,7 @@ describe("a payment that comes too late", () => {
   });
 
   test("for a ticket that has been retried since is sent back", async () => {
-    const before = await raffle(db, { tickets_required: 1 });
-    const { tickets: [{ id: ticket_id }] } = await buy(db, ana, { raffle_id: before });
-    await db.sql`alter table public.raffles disable trigger enforce_state_change`;
-    await db.sql`update public.raffles set state = 'SETTLED' where id = ${before}`;
-    await db.sql`alter table public.raffles enable trigger enforce_state_change`;
+    const { before, ticketId: ticket_id } = await lostTicket(db, ana);
     const raffle_id = await raffle(db, { retry_of: before, retry_price_cents: 200 });
     const order = { raffle_id, type: "RETRY" as const, ticket_id };
     const { purchase } = await buy(db, ana, { ...order, payment_method: "card" });

@@ -289,12 +289,15 @@ describe("nobody buys", () => {
     const draftId = await draft(db);
     expect(await codeOf(buy(db, ana, { raffle_id: draftId }))).toBe("raffle_not_found");
     // Whatever its lanes say.
-    const closed = await raffle(db);
-    await db.sql`update public.raffles set state = 'CLOSED' where id = ${closed}`;
+    const closed = await raffle(db, { tickets_required: 1 });
+    await buy(db, ana, { raffle_id: closed });
+    await seal(db, closed);
+    await db.sql`update app.raffle_lanes set open = true, fresh = 1 where raffle_id = ${closed}`;
     for (const payment_method of ["wallet", "card"] as const) {
       expect(await codeOf(buy(db, ana, { raffle_id: closed, payment_method })))
         .toBe("raffle_not_open");
     }
+    await db.sql`update app.raffle_lanes set open = false, fresh = 0 where raffle_id = ${closed}`;
   });
 
   test.each([0, -1, 101, 2_147_483_647])("%i tickets at once", async (quantity) => {
@@ -463,8 +466,15 @@ describe("boosts and retries", () => {
     const elsewhere = await raffle(db);
     const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: other.id });
     expect(await codeOf(asked)).toBe("retry_not_available");
-    await db.sql`update public.tickets set voided_at = now() where id = ${tickets[1].id}`;
-    expect(await codeOf(retry(tickets[1].id))).toBe("retry_not_available");
+    const setVoided = (moment: Date | null) =>
+      db.superuser.begin(async (sql) => {
+        await sql`set local session_replication_role = replica`;
+        await sql`update public.tickets set voided_at = ${moment} where id = ${other.id}`;
+      });
+    await setVoided(new Date());
+    expect(await codeOf(retry(other.id))).toBe("retry_not_available");
+    await setVoided(null);
+    expect(await codeOf(retry(other.id))).toBe("none");
   });
 });
 

@@ -2,6 +2,7 @@
 import { encodeHex } from "../../shared/hex.ts";
 import { sha256 } from "../../shared/sha256.ts";
 import type { TestDatabase } from "./database.ts";
+import { buy, raffle } from "./raffles.ts";
 
 /** Lets the raffle's time run out. */
 export const close = ({ superuser }: TestDatabase, raffleId: string) =>
@@ -44,3 +45,15 @@ export const settle = async ({ sql }: TestDatabase, raffleId: string) =>
 
 export const winnersOf = ({ sql }: TestDatabase, raffleId: string) =>
   sql`select place, ticket_num from public.winners where raffle_id = ${raffleId} order by place`;
+
+/** A raffle that is over, and a ticket of somebody's that did not win it. */
+export async function lostTicket(db: TestDatabase, userId: string) {
+  const before = await raffle(db, { tickets_required: 2 });
+  const { tickets } = await buy(db, userId, { raffle_id: before, quantity: 2 });
+  await seal(db, before);
+  await draw(db, before);
+  await settle(db, before);
+  const [{ ticket_num }] = await winnersOf(db, before);
+  const lost = tickets.find((ticket: { ticket_num: number }) => ticket.ticket_num !== ticket_num);
+  return { before, ticketId: lost.id as number };
+}
