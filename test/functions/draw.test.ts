@@ -8,8 +8,9 @@ import {
   verifyInclusion,
 } from "../../shared/draw.ts";
 import { decodeHex, encodeHex } from "../../shared/hex.ts";
+import { actAs } from "../support/database.ts";
 import { close, reachRound } from "../support/draws.ts";
-import { buy, player, raffle } from "../support/raffles.ts";
+import { buy, operatorOf, player, raffle } from "../support/raffles.ts";
 import type { TestStack } from "../support/stack.ts";
 import { call, testStack, tokenFor } from "../support/stack.ts";
 import { violations } from "../support/wallets.ts";
@@ -114,6 +115,35 @@ describe("close-raffle", () => {
     });
   });
 
+  test("of one raffle seals that one, however many others are due", async () => {
+    const made: string[] = [];
+    for (let n = 0; n < 22; n++) made.push((await ended()).id);
+    const last = made.at(-1)!;
+    expect((await closeOne(last)).body.raffle.state).toBe("CLOSED");
+    await closeAll();
+    await closeAll();
+    expect((await closeOne(made[0])).body.raffle.state).toBe("CLOSED");
+  });
+
+  test("of a draw that is late tells the operators, and forged tokens are refused here too", async () => {
+    const { id } = await drawable();
+    await drand("down");
+    await stack.superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update public.draws set round_at = now() - interval '3 minutes' where raffle_id = ${id}`;
+    });
+    expect((await closeOne(id)).body.raffle.state).toBe("CLOSED");
+    const alerts = await stack.sql`select details from public.operator_alerts
+      where kind = 'draw_late' and subject = ${id}`;
+    expect(alerts[0].details.relays[0].failure).toBe("status_unexpected");
+    const forged = await call(stack, "POST", "/close-raffle", {
+      token: tokenFor(id, {}, "x".repeat(40)),
+    });
+    expect(forged.status).toBe(401);
+    await drand("heal");
+    await closeOne(id);
+  });
+
   test("twenty at once draw once", async () => {
     const { id } = await drawable();
     const answers = await Promise.all(Array.from({ length: 20 }, () => closeOne(id)));
@@ -204,6 +234,8 @@ describe("verify-draw", () => {
       const [bent, words] of [
         [{ winners: [{ place: 1, ticket_num: other.ticket_num }] }, "place 1 belongs to ticket"],
         [{ tickets: proof.tickets.slice(1) }, "there are 6 tickets, not 7"],
+        [{ winners_count: 2 }, "1 winners are named of 2"],
+        [{ beacon: { ...proof.beacon, chain_hash: "ab".repeat(32) } }, "not one that we know"],
         [{ ticket_root: "0".repeat(64) }, "not the one that was sealed"],
         [{ sealed_at: "2026-01-01T00:00:00Z" }, "the round must be"],
         [
@@ -218,6 +250,35 @@ describe("verify-draw", () => {
       expect(wrong.code).toBe(1);
     }
     await Deno.remove(file);
+
+    // A server that has one honest draw shows it for every other.
+    const liar = Deno.serve({ port: 0, onListen: () => {} }, () => {
+      const { tickets, ...seal } = proof;
+      return new Response([seal, ...tickets].map((one) => `${JSON.stringify(one)}\n`).join(""));
+    });
+    const elsewhere = `http://127.0.0.1:${liar.addr.port}/verify-draw/${crypto.randomUUID()}`;
+    expect(await run(elsewhere)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("another raffle"),
+    });
+    await liar.shutdown();
+  });
+
+  test("of a raffle that was cancelled after its sealing says so, and its tickets can still be proved", async () => {
+    const { id } = await ended();
+    await closeAll();
+    await actAs(
+      stack,
+      await operatorOf(stack),
+      (sql) => sql`select public.cancel_raffle(${id}, 'The prize is broken', false)`,
+    );
+    const { body } = await read(id);
+    expect(body).toMatchObject({ state: "CANCELLED", winners: [] });
+    expect((await read(`${id}/tickets/1`)).status).toBe(200);
+    expect(verify(JSON.stringify(body))).toMatchObject({
+      status: 0,
+      text: expect.stringContaining("cancelled"),
+    });
   });
 
   test("says that a raffle is not sealed, or not there", async () => {

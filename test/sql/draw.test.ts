@@ -137,6 +137,21 @@ describe("settling", () => {
     expect(await violations(db)).toEqual([]);
   });
 
+  test("gives back to stock what was taken for places that are paid in money", async () => {
+    const { raffleId } = await soldOut({
+      min_tickets: 10,
+      prize_tiers: [{ place: 1, amount_cents: 2000 }],
+    });
+    const stock = async () =>
+      (await db.sql`select p.stock from public.prizes p join public.raffles r on r.prize_id = p.id
+        where r.id = ${raffleId}`)[0].stock;
+    expect(await stock()).toBe(99);
+    await seal(db, raffleId);
+    await draw(db, raffleId);
+    await settle(db, raffleId);
+    expect(await stock()).toBe(100);
+  });
+
   test("tells everybody whether they won, once each", async () => {
     const { raffleId } = await soldOut();
     await seal(db, raffleId);
@@ -186,6 +201,26 @@ describe("a prize that is a thing", () => {
       await db.sql`select status, tracking from public.prize_claims where raffle_id = ${raffleId}`,
     )
       .toEqual([{ status: "DELIVERED", tracking: "MRW 1234" }]);
+  });
+
+  test("is not claimed without saying where, nor by who is suspended, nor sent with a senseless tracking", async () => {
+    const { raffleId, winner } = await won();
+    for (const delivery of ["{}", '{"street": " "}', '{"street": null}', "[]", "1"]) {
+      const claiming = actAs(
+        db,
+        as(winner),
+        (sql) => sql`select public.claim_prize(${raffleId}, 1, ${delivery}::text::jsonb)`,
+      );
+      expect(await codeOf(claiming), delivery).toBe("request_invalid");
+    }
+    await db.sql`update public.profiles set status = 'SUSPENDED' where id = ${winner}`;
+    expect(await claim(raffleId, winner)).toBe("account_suspended");
+    await db.sql`update public.profiles set status = 'ACTIVE' where id = ${winner}`;
+    expect(await claim(raffleId, winner)).toBe("none");
+    expect(await send(raffleId, "SHIPPED", "")).toBe("request_invalid");
+    expect(await send(raffleId, "SHIPPED", "x".repeat(501))).toBe("request_invalid");
+    const kept = await db.sql`select from public.audit_log where after::text like '%Calle 1%'`;
+    expect(kept).toEqual([]);
   });
 
   test("goes to the next place of the same draw when its time is over, and in the end back to stock", async () => {
