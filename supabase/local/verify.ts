@@ -53,8 +53,9 @@ async function* readLines(source: string): AsyncGenerator<unknown> {
       `${source} answers ${answer.status}: ${(await answer.clone().text()).slice(0, 300)}`,
     );
     let rest = "";
-    for await (const part of answer.body!.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + part).split("\n");
+    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const lines = (rest + part.value).split("\n");
       rest = lines.pop()!;
       for (const line of lines) if (line) yield JSON.parse(line);
     }
