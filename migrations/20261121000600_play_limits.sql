@@ -49,6 +49,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
+  v_limit public.play_limits;
 begin
   perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
@@ -61,7 +62,11 @@ begin
     -- Asking for the same again does not make anybody wait longer.
     pending_from = case
       when p_amount_cents = l.pending_amount_cents and l.pending_from > app.clock() then l.pending_from
-      when p_amount_cents > app.limit_in_force(l) then v_raised_from end;
+      when p_amount_cents > app.limit_in_force(l) then v_raised_from end
+  returning * into v_limit;
+  perform app.tell('limits_changed', v_user_id, null, jsonb_build_object('kind', p_kind, 'period', p_period,
+    'pending_amount', app.decimal_of(v_limit.pending_amount_cents, p_currency), 'pending_from', v_limit.pending_from)
+    || app.money_of(app.limit_in_force(v_limit), p_currency));
 end
 $$;
 
@@ -83,6 +88,7 @@ begin
   if not found then
     perform app.fail('self_exclusion_locked');
   end if;
+  perform app.tell('self_excluded', v_user_id, null, jsonb_build_object('until', p_until));
 end
 $$;
 

@@ -53,6 +53,7 @@ comment on column public.wallet_accounts.debt_cents is
   'What the person owes: money that Stripe took back after it was spent. Collected from whatever comes in.';
 comment on column public.wallet_accounts.status is 'Suspended by an operator, or by a debt: no debit.';
 create index wallet_accounts_raffle on public.wallet_accounts (raffle_id) where raffle_id is not null;
+create index wallet_accounts_house on public.wallet_accounts (id) where kind <> 'USER';
 create index wallet_accounts_currency on public.wallet_accounts (currency);
 
 alter table public.wallet_accounts enable row level security;

@@ -308,6 +308,7 @@ begin
     (p_topup.account_id, p_topup.amount_cents),
     (app.account_of('STRIPE_CLEARING', p_topup.currency), -p_topup.amount_cents)
   ]::app.posting[], p_topup_id => p_topup.id, p_external_id => p_intent_id);
+  perform app.tell('topup_completed', p_topup.user_id, p_topup.id);
 end
 $$;
 

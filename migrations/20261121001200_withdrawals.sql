@@ -267,6 +267,7 @@ begin
   set status = 'COMPLETED', capture_id = v_capture_id, completed_at = app.clock(), failure_code = null,
     check_at = case when transfer_id is null then check_at end
   where id = p_withdrawal.id;
+  perform app.tell('withdrawal_paid', p_withdrawal.user_id, p_withdrawal.id);
   return true;
 end
 $$;
@@ -289,6 +290,7 @@ begin
   set status = 'FAILED', failure_code = p_code, completed_at = null,
     check_at = case when transfer_id is not null and transfer_reversed_at is null then app.clock() end
   where id = p_withdrawal.id;
+  perform app.tell('withdrawal_failed', p_withdrawal.user_id, p_withdrawal.id);
   return true;
 end
 $$;

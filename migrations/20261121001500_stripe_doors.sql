@@ -149,6 +149,7 @@ begin
     return false;
   end if;
   perform app.release_hold(v_withdrawal.hold_id);
+  perform app.tell('withdrawal_failed', v_withdrawal.user_id, v_withdrawal.id);
   return true;
 end
 $$;

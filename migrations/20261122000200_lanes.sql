@@ -254,6 +254,10 @@ begin
   where id = p_raffle_id and state = 'OPEN' and not exists (
     select from app.raffle_lanes
     where raffle_id = p_raffle_id and (fresh > 0 or returned > 0 or unpaid > 0));
-  return found;
+  if not found then
+    return false;
+  end if;
+  perform app.tell('raffle_full', null, p_raffle_id);
+  return true;
 end
 $$;

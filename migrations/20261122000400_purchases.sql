@@ -109,16 +109,6 @@ create table app.number_claims (
 comment on table app.number_claims is 'The numbers that buyers of a PICK raffle have chosen.';
 create index number_claims_purchase on app.number_claims (purchase_id);
 
-create table app.outbox (
-  id bigint generated always as identity primary key,
-  event text not null,
-  user_id uuid,
-  subject_id uuid not null,
-  created_at timestamptz not null default clock_timestamp()
-);
-comment on table app.outbox is 'What people are to be told, written in the transaction of what happened.';
-comment on column app.outbox.subject_id is 'The row that it is about; what is said of it is read when it is sent.';
-
 alter table public.purchases enable row level security;
 alter table public.tickets enable row level security;
 insert into app.state_changes (subject, from_state, to_state) values

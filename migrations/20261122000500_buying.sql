@@ -408,13 +408,6 @@ begin
 end
 $$;
 
-create function app.tell(p_event text, p_user_id uuid, p_subject_id uuid) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  insert into app.outbox (event, user_id, subject_id) values (p_event, p_user_id, p_subject_id);
-end
-$$;
-
 create function app.require_active_wallet(p_account_id bigint) returns void
 language plpgsql stable security definer set search_path = '' as $$
 begin

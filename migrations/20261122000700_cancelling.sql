@@ -68,6 +68,7 @@ begin
   select 'purchase_failed', user_id, id from pending;
   update public.tickets set voided_at = app.clock() where raffle_id = p_raffle_id and voided_at is null;
   delete from app.reservations where purchase_id in (select id from public.purchases where raffle_id = p_raffle_id);
+  perform app.tell('raffle_cancelled', null, p_raffle_id);
 end
 $$;
 

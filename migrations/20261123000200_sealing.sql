@@ -140,8 +140,7 @@ begin
   if p_raffle.draw_method = 'LOTTERY' then
     perform app.await_lottery(p_raffle, p_raffle.lottery_draw_date);
   end if;
-  insert into app.outbox (event, user_id, subject_id)
-  select 'raffle_sealed', user_id, p_raffle.id from public.tickets where raffle_id = p_raffle.id group by user_id;
+  perform app.tell('raffle_sealed', null, p_raffle.id);
 end
 $$;
 

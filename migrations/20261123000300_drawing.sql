@@ -116,8 +116,7 @@ begin
   if v_items is not null then
     perform app.post_payouts('PRIZE_PAYOUT', v_escrow_id, v_items, p_raffle_id);
   end if;
-  v_rest := (select sum(case direction when 'CREDIT' then amount_cents else -amount_cents end)
-    from public.wallet_ledger where account_id = v_escrow_id);
+  v_rest := app.house_balance(v_escrow_id);
   if v_rest > 0 then
     perform app.post_transaction('FEE', array[
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
@@ -128,19 +127,8 @@ begin
   update public.prizes set stock = stock + v_raffle.prizes_taken - (
     select count(*) from public.prize_claims where raffle_id = p_raffle_id)
   where id = v_raffle.prize_id;
-  perform app.tell_results(v_raffle);
+  perform app.tell('raffle_drawn', null, p_raffle_id);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
-end
-$$;
-
--- Tells everybody who played, once each, whether they won.
-create function app.tell_results(p_raffle public.raffles) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  insert into app.outbox (event, user_id, subject_id)
-  select case when bool_or(w.place is not null) then 'won' else 'not_won' end, t.user_id, p_raffle.id
-  from public.tickets t left join public.winners w using (raffle_id, ticket_num)
-  where t.raffle_id = p_raffle.id group by t.user_id;
 end
 $$;

@@ -16,6 +16,7 @@ create table public.prize_claims (
   user_id uuid not null references public.profiles (id),
   status public.prize_claim_status not null default 'OFFERED',
   claim_until timestamptz not null,
+  reminders smallint not null default 0,
   delivery jsonb check (jsonb_typeof(delivery) = 'object' and length(delivery::text) <= 4096),
   tracking text check (length(tracking) between 1 and 500),
   created_at timestamptz not null default clock_timestamp(),
@@ -50,9 +51,10 @@ begin
     select w.raffle_id, w.place, t.user_id, app.clock() + make_interval(days => app.setting('prize_claim_days'))
     from public.winners w join public.tickets t using (raffle_id, ticket_num)
     where w.raffle_id = p_raffle.id and w.place = p_place
-    returning user_id, raffle_id
+    returning *
   )
-  insert into app.outbox (event, user_id, subject_id) select 'prize_to_claim', user_id, raffle_id from offered;
+  insert into app.outbox (event, user_id, subject_id, details)
+  select 'prize_to_claim', user_id, raffle_id, jsonb_build_object('place', place) from offered;
 end
 $$;
 
@@ -86,6 +88,8 @@ $$;
 -- Raises not_permitted, prize_not_found, state_change_refused.
 create function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) returns void
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_claim public.prize_claims;
 begin
   perform app.require_role('operator');
   if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
@@ -94,10 +98,12 @@ begin
     perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
   update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
-  where raffle_id = p_raffle_id and place = p_place;
+  where raffle_id = p_raffle_id and place = p_place
+  returning * into v_claim;
   if not found then
     perform app.fail('prize_not_found');
   end if;
+  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object('place', p_place));
 end
 $$;
 
@@ -130,4 +136,24 @@ begin
   end loop;
   return v_passed;
 end
+$$;
+
+-- Reminds of prizes that nobody has claimed: a week before they are passed on, and a day before. Run by the
+-- clock; a reminder that comes too late for one is the other.
+create function app.remind_prizes() returns bigint
+language sql security definer set search_path = '' as $$
+  with due as (
+    select raffle_id, place, case when claim_until - app.clock() <= interval '1 day' then 2 else 1 end as reminder
+    from public.prize_claims
+    where status = 'OFFERED' and claim_until between app.clock() and app.clock() + interval '7 days'
+  ), reminded as (
+    update public.prize_claims c set reminders = due.reminder
+    from due where c.raffle_id = due.raffle_id and c.place = due.place and c.status = 'OFFERED' and c.reminders < due.reminder
+    returning c.*
+  ), told as (
+    insert into app.outbox (event, user_id, subject_id, details)
+    select 'prize_reminder', user_id, raffle_id, jsonb_build_object('place', place) from reminded
+    returning 1
+  )
+  select count(*) from told
 $$;

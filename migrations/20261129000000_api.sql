@@ -89,6 +89,15 @@ language sql set search_path = '' as $$ select app.reinstate_wallet(user_id) $$;
 create function public.adjust_wallet(user_id uuid, currency text, amount_cents bigint, note text) returns jsonb
 language sql set search_path = '' as $$ select app.adjust_wallet(user_id, currency, amount_cents, note) $$;
 
+create function public.requeue_notifications(notification_ids uuid[]) returns bigint
+language sql set search_path = '' as $$ select app.requeue_notifications(notification_ids) $$;
+
+create function public.claim_notifications(max_rows integer) returns jsonb
+language sql set search_path = '' as $$ select app.claim_notifications(max_rows) $$;
+
+create function public.record_notifications(sent uuid[], skipped uuid[], failed jsonb) returns void
+language sql set search_path = '' as $$ select app.record_notifications(sent, skipped, failed) $$;
+
 create function public.resolve_alert(alert_id bigint) returns void
 language sql set search_path = '' as $$ select app.resolve_alert(alert_id) $$;
 

@@ -81,6 +81,12 @@ create policy "Everyone reads draws" on public.draws for select to anon, authent
 create policy "Everyone reads winners" on public.winners for select to anon, authenticated using (true);
 create policy "Winners read their own claims, operators read all" on public.prize_claims
   for select to authenticated using (user_id = (select auth.uid()) or (select app.has_role('operator')));
+create policy "Everyone reads how far raffles are" on public.raffle_progress for select to anon, authenticated using (true);
+create policy "Operators read jobs" on public.jobs for select to authenticated using ((select app.has_role('operator')));
+create policy "Operators read notifications" on public.notifications
+  for select to authenticated using ((select app.has_role('operator')));
+create policy "Operators read house balances" on public.house_balances
+  for select to authenticated using ((select app.has_role('operator')));
 create policy "Operators read alerts" on public.operator_alerts
   for select to authenticated
   using ((select app.has_role('operator')));
@@ -101,7 +107,7 @@ grant execute on function app.check_request(), app.fail(text, jsonb), app.report
 grant execute on function public.report_health() to anon;
 grant select on app.error_codes to anon;
 grant select on public.currencies, public.prizes, public.raffle_categories, public.lotteries, public.raffles,
-  public.draws, public.winners, public.lottery_dates, public.lottery_results, public.lottery_draws to anon;
+  public.draws, public.winners, public.lottery_dates, public.lottery_results, public.lottery_draws, public.raffle_progress to anon;
 grant execute on function
   public.list_raffles(integer, integer, public.raffle_state, uuid, text, text),
   public.get_raffle(uuid),
@@ -127,7 +133,8 @@ grant select on app.error_codes to authenticated;
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
   public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
-  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws
+  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws,
+  public.raffle_progress, public.house_balances, public.jobs, public.notifications
 to authenticated;
 
 grant insert (title, description, value_cents, currency, stock, sponsor, image_urls),
@@ -170,6 +177,7 @@ grant execute on function
   public.reinstate_wallet(uuid),
   public.adjust_wallet(uuid, text, bigint, text),
   public.resolve_alert(bigint),
+  public.requeue_notifications(uuid[]),
   public.publish_raffle(uuid),
   public.cancel_raffle(uuid, text, boolean),
   public.duplicate_raffle(uuid),
@@ -213,6 +221,7 @@ grant execute on function
   app.reinstate_wallet(uuid),
   app.adjust_wallet(uuid, text, bigint, text),
   app.resolve_alert(bigint),
+  app.requeue_notifications(uuid[]),
   app.publish_raffle(uuid),
   app.cancel_raffle(uuid, text, boolean),
   app.duplicate_raffle(uuid),
@@ -239,7 +248,8 @@ grant select on app.error_codes to service_role;
 grant select on public.currencies, public.profiles, public.user_roles, public.play_limits, public.audit_log, public.operator_alerts,
   public.wallet_accounts, public.wallet_ledger, public.wallet_holds, public.wallet_balances, public.wallet_topups, public.wallet_withdrawals,
   public.prizes, public.raffle_categories, public.lotteries, public.raffles, public.purchases, public.tickets,
-  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws
+  public.draws, public.winners, public.prize_claims, public.lottery_dates, public.lottery_results, public.lottery_draws,
+  public.raffle_progress, public.house_balances, public.jobs, public.notifications
 to service_role;
 
 grant execute on function
@@ -271,7 +281,9 @@ grant execute on function
   public.draw_by_lottery(uuid),
   public.report_late_draw(uuid, jsonb),
   public.awaited_results(integer),
-  public.record_feed_result(uuid, date, text, text)
+  public.record_feed_result(uuid, date, text, text),
+  public.claim_notifications(integer),
+  public.record_notifications(uuid[], uuid[], jsonb)
 to service_role;
 
 grant execute on function
@@ -302,7 +314,9 @@ grant execute on function
   app.draw_by_lottery(uuid),
   app.report_late_draw(uuid, jsonb),
   app.awaited_results(integer),
-  app.enter_lottery_result(uuid, date, text, text, app.lottery_source, uuid)
+  app.enter_lottery_result(uuid, date, text, text, app.lottery_source, uuid),
+  app.claim_notifications(integer),
+  app.record_notifications(uuid[], uuid[], jsonb)
 to service_role;
 
 

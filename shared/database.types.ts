@@ -110,6 +110,93 @@ export type Database = {
           },
         ];
       };
+      "house_balances": {
+        Row: {
+          "account_id": number;
+          "balance_cents": number;
+          "currency": string;
+          "kind": Database["public"]["Enums"]["account_kind"];
+          "raffle_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": number;
+          "balance_cents": number;
+          "currency": string;
+          "kind": Database["public"]["Enums"]["account_kind"];
+          "raffle_id"?: string | null;
+        };
+        Update: {
+          "account_id"?: number;
+          "balance_cents"?: number;
+          "currency"?: string;
+          "kind"?: Database["public"]["Enums"]["account_kind"];
+          "raffle_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "house_balances_account_id_fkey";
+            columns: ["account_id"];
+            isOneToOne: true;
+            referencedRelation: "wallet_accounts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "house_balances_account_id_fkey";
+            columns: ["account_id"];
+            isOneToOne: true;
+            referencedRelation: "wallet_balances";
+            referencedColumns: ["account_id"];
+          },
+          {
+            foreignKeyName: "house_balances_currency_fkey";
+            columns: ["currency"];
+            isOneToOne: false;
+            referencedRelation: "currencies";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      "jobs": {
+        Row: {
+          "command": string;
+          "description": string;
+          "failures": number;
+          "last_result": string | null;
+          "last_run_at": string | null;
+          "last_runid": number;
+          "last_succeeded_at": string | null;
+          "name": string;
+          "next_run_at": string;
+          "schedule": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "command": string;
+          "description": string;
+          "failures"?: number;
+          "last_result"?: string | null;
+          "last_run_at"?: string | null;
+          "last_runid"?: number;
+          "last_succeeded_at"?: string | null;
+          "name": string;
+          "next_run_at"?: string;
+          "schedule": string;
+        };
+        Update: {
+          "command"?: string;
+          "description"?: string;
+          "failures"?: number;
+          "last_result"?: string | null;
+          "last_run_at"?: string | null;
+          "last_runid"?: number;
+          "last_succeeded_at"?: string | null;
+          "name"?: string;
+          "next_run_at"?: string;
+          "schedule"?: string;
+        };
+        Relationships: [];
+      };
       "lotteries": {
         Row: {
           "created_at": string;
@@ -244,6 +331,52 @@ export type Database = {
           },
         ];
       };
+      "notifications": {
+        Row: {
+          "attempts": number;
+          "details": Json | null;
+          "due_at": string | null;
+          "ended_at": string | null;
+          "event": string;
+          "failure": string | null;
+          "happened_at": string;
+          "id": string;
+          "outbox_id": number;
+          "status": Database["public"]["Enums"]["notification_status"];
+          "subject_id": string | null;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "attempts"?: number;
+          "details"?: Json | null;
+          "due_at"?: string | null;
+          "ended_at"?: string | null;
+          "event": string;
+          "failure"?: string | null;
+          "happened_at": string;
+          "id"?: string;
+          "outbox_id": number;
+          "status"?: Database["public"]["Enums"]["notification_status"];
+          "subject_id"?: string | null;
+          "user_id": string;
+        };
+        Update: {
+          "attempts"?: number;
+          "details"?: Json | null;
+          "due_at"?: string | null;
+          "ended_at"?: string | null;
+          "event"?: string;
+          "failure"?: string | null;
+          "happened_at"?: string;
+          "id"?: string;
+          "outbox_id"?: number;
+          "status"?: Database["public"]["Enums"]["notification_status"];
+          "subject_id"?: string | null;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "operator_alerts": {
         Row: {
           "created_at": string;
@@ -339,6 +472,7 @@ export type Database = {
           "delivery": Json | null;
           "place": number;
           "raffle_id": string;
+          "reminders": number;
           "sent_by": string | null;
           "status": Database["public"]["Enums"]["prize_claim_status"];
           "tracking": string | null;
@@ -352,6 +486,7 @@ export type Database = {
           "delivery"?: Json | null;
           "place": number;
           "raffle_id": string;
+          "reminders"?: number;
           "sent_by"?: string | null;
           "status"?: Database["public"]["Enums"]["prize_claim_status"];
           "tracking"?: string | null;
@@ -364,6 +499,7 @@ export type Database = {
           "delivery"?: Json | null;
           "place"?: number;
           "raffle_id"?: string;
+          "reminders"?: number;
           "sent_by"?: string | null;
           "status"?: Database["public"]["Enums"]["prize_claim_status"];
           "tracking"?: string | null;
@@ -612,6 +748,36 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "currencies";
             referencedColumns: ["code"];
+          },
+        ];
+      };
+      "raffle_progress": {
+        Row: {
+          "raffle_id": string;
+          "state": Database["public"]["Enums"]["raffle_state"];
+          "tickets_sold": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "raffle_id": string;
+          "state": Database["public"]["Enums"]["raffle_state"];
+          "tickets_sold": number;
+          "updated_at"?: string;
+        };
+        Update: {
+          "raffle_id"?: string;
+          "state"?: Database["public"]["Enums"]["raffle_state"];
+          "tickets_sold"?: number;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "raffle_progress_raffle_id_fkey";
+            columns: ["raffle_id"];
+            isOneToOne: true;
+            referencedRelation: "raffles";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -1339,6 +1505,7 @@ export type Database = {
       "cancel_topup": { Args: { "code": string; "topup_id": string }; Returns: boolean };
       "cancel_withdrawal": { Args: { "withdrawal_id": string }; Returns: boolean };
       "check_session": { Args: Record<PropertyKey, never>; Returns: undefined };
+      "claim_notifications": { Args: { "max_rows": number }; Returns: Json };
       "claim_payout": { Args: { "withdrawal_id": string }; Returns: Json };
       "claim_prize": {
         Args: { "delivery": Json; "place": number; "raffle_id": string };
@@ -1410,6 +1577,10 @@ export type Database = {
         };
         Returns: Json;
       };
+      "record_notifications": {
+        Args: { "failed": Json; "sent": (string)[]; "skipped": (string)[] };
+        Returns: undefined;
+      };
       "record_purchase_failure": {
         Args: {
           "code": string;
@@ -1447,6 +1618,7 @@ export type Database = {
       "report_health": { Args: Record<PropertyKey, never>; Returns: Json };
       "report_late_draw": { Args: { "failures": Json; "raffle_id": string }; Returns: undefined };
       "request_card_refund": { Args: { "purchase_id": string }; Returns: Json };
+      "requeue_notifications": { Args: { "notification_ids": (string)[] }; Returns: number };
       "resolve_alert": { Args: { "alert_id": number }; Returns: undefined };
       "revoke_role": {
         Args: { "role": Database["public"]["Enums"]["staff_role"]; "user_id": string };
@@ -1530,6 +1702,7 @@ export type Database = {
         | "DEBT";
       "limit_kind": "spend" | "deposit";
       "limit_period": "day" | "week" | "month";
+      "notification_status": "QUEUED" | "SENT" | "SKIPPED" | "DEAD";
       "numbering": "SEQUENTIAL" | "PICK" | "RANDOM";
       "payment_form": "checkout" | "payment_intent";
       "payment_method": "wallet" | "card";
@@ -1682,6 +1855,7 @@ export const Constants = {
       ],
       "limit_kind": ["spend", "deposit"],
       "limit_period": ["day", "week", "month"],
+      "notification_status": ["QUEUED", "SENT", "SKIPPED", "DEAD"],
       "numbering": ["SEQUENTIAL", "PICK", "RANDOM"],
       "payment_form": ["checkout", "payment_intent"],
       "payment_method": ["wallet", "card"],

@@ -29,6 +29,8 @@ export const variables = {
   STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(7_000),
   NOVU_SECRET_KEY: secret,
   NOVU_API_URL: z.url().default("https://api.novu.co"),
+  /** How long one call may take, in milliseconds. */
+  NOVU_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
   /** Where official lottery results are asked for; without it operators enter them alone. */
   LOTTERY_FEED_URL: z.url().optional(),
   /** Relays of the drand network, the first that answers well is believed. */

@@ -135,6 +135,12 @@ export const catalogue = {
     es: "No existe ese sorteo.",
     it: "Questa lotteria non esiste.",
   },
+  notification_not_found: {
+    status: 404,
+    en: "There is no such notification that was given up.",
+    es: "No existe esa notificación descartada.",
+    it: "Non esiste questa notifica abbandonata.",
+  },
   topup_not_found: {
     status: 404,
     en: "There is no such top-up.",

@@ -80,6 +80,8 @@ create type public.limit_kind as enum ('spend', 'deposit');
 
 create type public.limit_period as enum ('day', 'week', 'month');
 
+create type public.notification_status as enum ('QUEUED', 'SENT', 'SKIPPED', 'DEAD');
+
 create type public.numbering as enum ('SEQUENTIAL', 'PICK', 'RANDOM');
 
 create type public.payment_form as enum ('checkout', 'payment_intent');
@@ -204,6 +206,17 @@ grant select on app.error_codes to anon;
 grant select on app.error_codes to authenticated;
 grant select on app.error_codes to service_role;
 
+create table app.function_calls (
+  request_id bigint not null,
+  job text not null,
+  called_at timestamp with time zone not null default clock_timestamp(),
+  ended_at timestamp with time zone,
+  constraint function_calls_pkey PRIMARY KEY (request_id),
+  constraint function_calls_job_fkey FOREIGN KEY (job) REFERENCES public.jobs(name) ON DELETE CASCADE
+);
+CREATE INDEX function_calls_job ON app.function_calls USING btree (job, called_at);
+comment on table app.function_calls is 'What pg_net was asked to send for a job, until its answer is known.';
+
 create table app.idempotency_keys (
   user_id uuid not null,
   endpoint text not null,
@@ -219,6 +232,17 @@ CREATE INDEX idempotency_keys_created_at ON app.idempotency_keys USING brin (cre
 comment on table app.idempotency_keys is 'One row for each key a user sent to an endpoint; answer is null while the request runs. No foreign key: it would lock the person''s row for every purchase, and the rows live for days only.';
 comment on column app.idempotency_keys.subject_id is 'The row that is worked on, for work that takes more than one transaction, or that the answer tells of.';
 comment on column app.idempotency_keys.leased_until is 'Until when it counts as running; null once it was done in one go.';
+
+create table app.ledger_mark (
+  only_row boolean not null default true,
+  rolled_up bigint not null default 0,
+  noted bigint not null default 0,
+  noted_at timestamp with time zone not null default clock_timestamp(),
+  noted_xmax xid8 not null default '0'::xid8,
+  constraint ledger_mark_pkey PRIMARY KEY (only_row),
+  constraint ledger_mark_only_row_check CHECK (only_row)
+);
+comment on table app.ledger_mark is 'Up to which entry the house balances are rolled up, and which comes next.';
 
 create table app.lottery_entries (
   lottery_id uuid not null,
@@ -248,12 +272,15 @@ create table app.outbox (
   id bigint not null generated always as identity,
   event text not null,
   user_id uuid,
-  subject_id uuid not null,
+  subject_id uuid,
+  details jsonb,
   created_at timestamp with time zone not null default clock_timestamp(),
   constraint outbox_pkey PRIMARY KEY (id)
 );
-comment on table app.outbox is 'What people are to be told, written in the transaction of what happened.';
+comment on table app.outbox is 'What happened and has not been queued for anybody yet; see public.notifications.';
+comment on column app.outbox.user_id is 'Whom to tell; null where the event says who they are: all who hold tickets, or staff.';
 comment on column app.outbox.subject_id is 'The row that it is about; what is said of it is read when it is sent.';
+comment on column app.outbox.details is 'What no row will say later.';
 
 create table app.popular_raffles (
   raffle_id uuid not null,
@@ -379,6 +406,9 @@ CREATE INDEX stripe_events_received ON app.stripe_events USING btree (received_a
 comment on table app.stripe_events is 'The inbox: every event that Stripe delivered and signed, with what came of it.';
 
 CREATE TRIGGER make_profile AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.on_sign_up();
+CREATE TRIGGER tell_subscriber_changed AFTER UPDATE OF email ON auth.users FOR EACH ROW WHEN (((old.email)::text IS DISTINCT FROM (new.email)::text)) EXECUTE FUNCTION app.tell_subscriber_changed();
+CREATE TRIGGER tell_welcome AFTER UPDATE OF email_confirmed_at ON auth.users FOR EACH ROW WHEN (((old.email_confirmed_at IS NULL) AND (new.email_confirmed_at IS NOT NULL))) EXECUTE FUNCTION app.tell_welcome();
+CREATE TRIGGER tell_welcome_at_once AFTER INSERT ON auth.users FOR EACH ROW WHEN ((new.email_confirmed_at IS NOT NULL)) EXECUTE FUNCTION app.tell_welcome();
 
 create table public.audit_log (
   id bigint not null generated always as identity,
@@ -452,6 +482,49 @@ comment on column public.draws.round_at is 'When the round will be out; null for
 grant select on public.draws to anon;
 grant select on public.draws to authenticated;
 grant select on public.draws to service_role;
+
+create table public.house_balances (
+  account_id bigint not null,
+  kind public.account_kind not null,
+  raffle_id uuid,
+  currency character(3) not null,
+  balance_cents bigint not null,
+  constraint house_balances_pkey PRIMARY KEY (account_id),
+  constraint house_balances_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
+  constraint house_balances_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code)
+);
+alter table public.house_balances enable row level security;
+CREATE INDEX house_balances_currency ON public.house_balances USING btree (currency);
+create policy "Operators read house balances" on public.house_balances for select to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.house_balances is 'What house accounts had when they were last rolled up, each minute.';
+grant select on public.house_balances to authenticated;
+grant select on public.house_balances to service_role;
+
+create table public.jobs (
+  name text not null,
+  schedule text not null,
+  command text not null,
+  description text not null,
+  last_run_at timestamp with time zone,
+  last_result text,
+  last_succeeded_at timestamp with time zone,
+  failures integer not null default 0,
+  next_run_at timestamp with time zone not null default clock_timestamp(),
+  last_runid bigint not null default 0,
+  constraint jobs_pkey PRIMARY KEY (name),
+  constraint jobs_name_check CHECK ((name ~ '^[a-z]+(-[a-z]+)*$'::text))
+);
+alter table public.jobs enable row level security;
+create policy "Operators read jobs" on public.jobs for select to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.jobs is 'Every job: what it does and when, and how it has been getting on. Noted by watch-jobs.';
+comment on column public.jobs.schedule is 'As pg_cron reads it, in UTC.';
+comment on column public.jobs.last_result is 'succeeded, or what went wrong.';
+comment on column public.jobs.failures is 'How often it has failed since it last succeeded.';
+comment on column public.jobs.last_runid is 'Up to which row of cron.job_run_details its runs have been looked at.';
+grant select on public.jobs to authenticated;
+grant select on public.jobs to service_role;
 
 create table public.lotteries (
   id uuid not null default gen_random_uuid(),
@@ -534,6 +607,39 @@ grant select on public.lottery_results to anon;
 grant select on public.lottery_results to authenticated;
 grant select on public.lottery_results to service_role;
 
+create table public.notifications (
+  id uuid not null default app.new_id(),
+  outbox_id bigint not null,
+  event text not null,
+  user_id uuid not null,
+  subject_id uuid,
+  details jsonb,
+  status public.notification_status not null default 'QUEUED'::public.notification_status,
+  attempts smallint not null default 0,
+  due_at timestamp with time zone default clock_timestamp(),
+  failure text,
+  happened_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint notifications_pkey PRIMARY KEY (id),
+  constraint notifications_once UNIQUE (outbox_id, user_id),
+  constraint notifications_due CHECK (((status = 'QUEUED'::public.notification_status) = (due_at IS NOT NULL))),
+  constraint notifications_failure_check CHECK ((length(failure) <= 500))
+);
+alter table public.notifications enable row level security;
+CREATE INDEX notifications_dead ON public.notifications USING btree (happened_at) WHERE (status = 'DEAD'::public.notification_status);
+CREATE INDEX notifications_due ON public.notifications USING btree (due_at) WHERE (status = 'QUEUED'::public.notification_status);
+CREATE INDEX notifications_ended ON public.notifications USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX notifications_user ON public.notifications USING btree (user_id, happened_at DESC);
+CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.notifications FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+create policy "Operators read notifications" on public.notifications for select to authenticated
+  using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
+comment on table public.notifications is 'One message to one person. Its id is the transaction id under which Novu gets it, so that a second sending is not a second message.';
+comment on column public.notifications.status is 'SKIPPED: the person does not want it, or is gone. DEAD: given up; operators look at it and may queue it again.';
+comment on column public.notifications.due_at is 'Not before; claiming a row moves it to when the next try would be.';
+comment on column public.notifications.failure is 'What the last try that failed was answered.';
+grant select on public.notifications to authenticated;
+grant select on public.notifications to service_role;
+
 create table public.operator_alerts (
   id bigint not null generated always as identity,
   kind text not null,
@@ -550,6 +656,7 @@ alter table public.operator_alerts enable row level security;
 CREATE INDEX operator_alerts_resolved_by ON public.operator_alerts USING btree (resolved_by);
 CREATE UNIQUE INDEX operator_alerts_open ON public.operator_alerts USING btree (kind, subject) WHERE (resolved_at IS NULL);
 CREATE TRIGGER record_change AFTER UPDATE OF resolved_at ON public.operator_alerts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER tell_alert AFTER INSERT ON public.operator_alerts FOR EACH ROW EXECUTE FUNCTION app.tell_alert();
 create policy "Operators read alerts" on public.operator_alerts for select to authenticated
   using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
 comment on table public.operator_alerts is 'One open row for each thing that is wrong, however often it is noticed. Operators read and resolve.';
@@ -585,6 +692,7 @@ create table public.prize_claims (
   user_id uuid not null,
   status public.prize_claim_status not null default 'OFFERED'::public.prize_claim_status,
   claim_until timestamp with time zone not null,
+  reminders smallint not null default 0,
   delivery jsonb,
   tracking text,
   created_at timestamp with time zone not null default clock_timestamp(),
@@ -678,6 +786,7 @@ create table public.profiles (
 alter table public.profiles enable row level security;
 CREATE TRIGGER enforce_birth_date_lock BEFORE UPDATE OF birth_date ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.enforce_birth_date_lock();
 CREATE TRIGGER record_change AFTER UPDATE ON public.profiles FOR EACH ROW WHEN ((auth.uid() IS DISTINCT FROM new.id)) EXECUTE FUNCTION app.record_change('id');
+CREATE TRIGGER tell_subscriber_changed AFTER INSERT OR UPDATE OF display_name, phone, locale, preferences ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.tell_subscriber_changed();
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
 create policy "Users change their own profile, operators change all" on public.profiles for update to authenticated
   using (((id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)))
@@ -781,6 +890,22 @@ grant delete, select on public.raffle_categories to authenticated;
 grant select on public.raffle_categories to service_role;
 grant insert (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents) on public.raffle_categories to authenticated;
 grant update (name, color, ticket_price_cents, currency, rake_bps, prize_fund_cents, prize_per_winner_cents) on public.raffle_categories to authenticated;
+
+create table public.raffle_progress (
+  raffle_id uuid not null,
+  state public.raffle_state not null,
+  tickets_sold integer not null,
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  constraint raffle_progress_pkey PRIMARY KEY (raffle_id),
+  constraint raffle_progress_raffle_id_fkey FOREIGN KEY (raffle_id) REFERENCES public.raffles(id) ON DELETE CASCADE
+);
+alter table public.raffle_progress enable row level security;
+create policy "Everyone reads how far raffles are" on public.raffle_progress for select to anon, authenticated
+  using (true);
+comment on table public.raffle_progress is 'How far each published raffle is, at most a few seconds old. Made for Supabase Realtime.';
+grant select on public.raffle_progress to anon;
+grant select on public.raffle_progress to authenticated;
+grant select on public.raffle_progress to service_role;
 
 create table public.raffles (
   id uuid not null default gen_random_uuid(),
@@ -920,6 +1045,7 @@ create table public.wallet_accounts (
 ) with (fillfactor=50);
 alter table public.wallet_accounts enable row level security;
 CREATE INDEX wallet_accounts_currency ON public.wallet_accounts USING btree (currency);
+CREATE INDEX wallet_accounts_house ON public.wallet_accounts USING btree (id) WHERE (kind <> 'USER'::public.account_kind);
 CREATE INDEX wallet_accounts_raffle ON public.wallet_accounts USING btree (raffle_id) WHERE (raffle_id IS NOT NULL);
 CREATE TRIGGER record_change AFTER UPDATE OF suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.record_change('id');
 CREATE TRIGGER shape_account AFTER INSERT OR UPDATE OF kind, user_id, raffle_id, debt_cents, suspended_reason ON public.wallet_accounts FOR EACH ROW EXECUTE FUNCTION app.shape_account();
@@ -1665,6 +1791,23 @@ AS $function$
 $function$;
 grant execute on function app.are_web_addresses(p_urls text[]) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.audience_of(p_row app.outbox)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_row.event = 'operator_alert' then
+    return query select distinct r.user_id from public.user_roles r
+      join public.profiles p on p.id = r.user_id and p.status = 'ACTIVE';
+  else
+    return query select distinct p.user_id from public.purchases p
+      where p.raffle_id = p_row.subject_id and p.status in ('CONFIRMED', 'REFUNDED') and p.confirmed_at is not null;
+  end if;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.await_lottery(p_raffle public.raffles, p_draw_date date)
  RETURNS void
  LANGUAGE plpgsql
@@ -1957,7 +2100,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.call_function(p_path text)
+CREATE OR REPLACE FUNCTION app.call_function(p_job text, p_path text)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1967,17 +2110,19 @@ declare
   v_url text;
   v_secret text;
 begin
-  if to_regproc('net.http_post') is null then
-    perform pg_notify('function_calls', p_path);
-    return;
+  if to_regproc('net.http_post') is null or to_regclass('vault.decrypted_secrets') is null then
+    raise exception '% needs pg_net and Vault, which this database does not have', p_job;
   end if;
-  select decrypted_secret into strict v_url from vault.decrypted_secrets where name = 'functions_url';
-  select decrypted_secret into strict v_secret from vault.decrypted_secrets where name = 'scheduler_secret';
-  perform net.http_post(
+  select decrypted_secret into v_url from vault.decrypted_secrets where name = 'functions_url';
+  select decrypted_secret into v_secret from vault.decrypted_secrets where name = 'scheduler_secret';
+  if v_url is null or v_secret is null then
+    raise exception '% needs the secrets functions_url and scheduler_secret in Vault', p_job;
+  end if;
+  insert into app.function_calls (job, request_id) values (p_job, net.http_post(
     url := v_url || p_path,
     headers := jsonb_build_object('authorization', 'Bearer ' || v_secret, 'content-type', 'application/json'),
     body := '{}'::jsonb,
-    timeout_milliseconds := 120000);
+    timeout_milliseconds := 120000));
 end
 $function$;
 
@@ -2042,6 +2187,7 @@ begin
     return false;
   end if;
   perform app.release_hold(v_withdrawal.hold_id);
+  perform app.tell('withdrawal_failed', v_withdrawal.user_id, v_withdrawal.id);
   return true;
 end
 $function$;
@@ -2515,6 +2661,37 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.claim_notifications(p_max integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_claimed public.notifications[];
+begin
+  perform app.queue_notifications();
+  -- Whoever had the last try has not come back.
+  perform app.end_notifications(array(
+    select id from public.notifications where status = 'QUEUED' and due_at <= clock_timestamp() and attempts > 5
+    order by due_at limit p_max for update skip locked), 'DEAD');
+  with claimed as (
+    update public.notifications set attempts = attempts + 1,
+      due_at = clock_timestamp() + coalesce(app.retry_after(attempts + 1), '10 minutes')
+    where id in (select id from public.notifications where status = 'QUEUED' and due_at <= clock_timestamp() and attempts <= 5
+      order by due_at, id limit p_max for update skip locked)
+    returning *
+  )
+  select array_agg(c) into v_claimed from claimed c;
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'id', n.id, 'event', n.event, 'person', app.describe_person(n.user_id), 'facts', app.facts_of(n))
+      order by n.happened_at, n.outbox_id)
+    from unnest(v_claimed) as n), '[]');
+end
+$function$;
+grant execute on function app.claim_notifications(p_max integer) to service_role;
+
 CREATE OR REPLACE FUNCTION app.claim_numbers(p_raffle public.raffles, p_purchase_id uuid, p_numbers integer[])
  RETURNS integer[]
  LANGUAGE plpgsql
@@ -2754,6 +2931,7 @@ begin
     (p_topup.account_id, p_topup.amount_cents),
     (app.account_of('STRIPE_CLEARING', p_topup.currency), -p_topup.amount_cents)
   ]::app.posting[], p_topup_id => p_topup.id, p_external_id => p_intent_id);
+  perform app.tell('topup_completed', p_topup.user_id, p_topup.id);
 end
 $function$;
 
@@ -2775,6 +2953,7 @@ begin
   set status = 'COMPLETED', capture_id = v_capture_id, completed_at = app.clock(), failure_code = null,
     check_at = case when transfer_id is null then check_at end
   where id = p_withdrawal.id;
+  perform app.tell('withdrawal_paid', p_withdrawal.user_id, p_withdrawal.id);
   return true;
 end
 $function$;
@@ -2933,6 +3112,30 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.cron_field_names(p_field text, p_value integer, p_low integer, p_high integer)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select bool_or(p_value between first and last and (p_value - first) % step = 0)
+  from unnest(string_to_array(p_field, ',')) as part,
+    regexp_match(part, '^(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?$') as m,
+    lateral (select
+      coalesce(m[1]::integer, p_low) as first,
+      coalesce(m[2]::integer, case when m[1] is null or m[3] is not null then p_high else m[1]::integer end) as last,
+      coalesce(m[3]::integer, 1) as step) as range
+$function$;
+
+CREATE OR REPLACE FUNCTION app.decimal_of(p_cents bigint, p_currency text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select round(p_cents / 10::numeric ^ minor_units, minor_units)::text from public.currencies where code = p_currency
+$function$;
+
 CREATE OR REPLACE FUNCTION app.decline_code(p_intent jsonb, p_type text)
  RETURNS text
  LANGUAGE sql
@@ -3019,6 +3222,17 @@ $function$;
 grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to anon;
 grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to authenticated;
 grant execute on function app.describe_draw(p_raffle_id uuid, p_skip integer, p_page_size integer) to service_role;
+
+CREATE OR REPLACE FUNCTION app.describe_person(p_user_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('id', p.id, 'email', u.email, 'name', p.display_name, 'phone', p.phone, 'locale', p.locale,
+    'channels', case jsonb_typeof(p.preferences -> 'channels') when 'object' then p.preferences -> 'channels' else '{}' end)
+  from public.profiles p join auth.users u on u.id = p.id where p.id = p_user_id
+$function$;
 
 CREATE OR REPLACE FUNCTION app.describe_purchase(p_purchase public.purchases)
  RETURNS jsonb
@@ -3356,6 +3570,34 @@ end
 $function$;
 grant execute on function app.duplicate_raffle(p_raffle_id uuid) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.end_notifications(p_ids uuid[], p_status public.notification_status)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_event record;
+  v_ended bigint := 0;
+begin
+  for v_event in
+    with ended as (
+      update public.notifications set status = p_status, due_at = null, ended_at = clock_timestamp()
+      where id = any (p_ids) and status = 'QUEUED'
+      returning event, failure
+    )
+    select event, count(*) as times, max(failure) as failure from ended group by event
+  loop
+    v_ended := v_ended + v_event.times;
+    if p_status = 'DEAD' then
+      perform app.alert_operators('notifications_given_up', v_event.event, jsonb_build_object(
+        'times', v_event.times, 'failure', v_event.failure));
+    end if;
+  end loop;
+  return v_ended;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.end_reservation(p_purchase public.purchases, p_status public.purchase_status, p_code text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3570,6 +3812,22 @@ AS $function$
   select pg_advisory_xact_lock_shared(hashtextextended('raffle ' || p_raffle_id, 0))
 $function$;
 
+CREATE OR REPLACE FUNCTION app.event_for(p_row app.outbox, p_user_id uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if p_row.event <> 'raffle_drawn' then
+    return p_row.event;
+  end if;
+  return case when exists (
+    select from public.winners w join public.tickets t using (raffle_id, ticket_num)
+    where w.raffle_id = p_row.subject_id and t.user_id = p_user_id) then 'won' else 'not_won' end;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.exclude_self(p_until timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -3588,6 +3846,7 @@ begin
   if not found then
     perform app.fail('self_exclusion_locked');
   end if;
+  perform app.tell('self_excluded', v_user_id, null, jsonb_build_object('until', p_until));
 end
 $function$;
 grant execute on function app.exclude_self(p_until timestamp with time zone) to authenticated;
@@ -3646,6 +3905,112 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.facts_of(p_notification public.notifications)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_event text := p_notification.event;
+  v_id uuid := p_notification.subject_id;
+  v_details jsonb := p_notification.details;
+begin
+  return case
+    when v_event like 'purchase\_%' or v_event = 'refund_to_wallet' then app.facts_of_purchase(v_event, v_id)
+    when v_event like 'prize\_%' then app.facts_of_prize(v_event, v_id, (v_details ->> 'place')::integer)
+    when v_event like 'raffle\_%' or v_event in ('won', 'not_won') then
+      app.facts_of_raffle(v_event, v_id, p_notification.user_id)
+    when v_event like 'withdrawal\_%' then app.facts_of_withdrawal(v_event, v_id)
+    when v_event = 'topup_completed' then (
+      select app.money_of(amount_cents, currency) || jsonb_build_object('topup_id', id) from public.wallet_topups where id = v_id)
+    when v_event = 'operator_alert' then (
+      select jsonb_build_object('alert_id', id, 'kind', kind, 'subject', subject) from public.operator_alerts
+      where id = (v_details ->> 'alert_id')::bigint and resolved_at is null)
+    when v_event = 'welcome' then (
+      select jsonb_build_object('name', display_name) from public.profiles where id = p_notification.user_id)
+    else coalesce(v_details, '{}') end;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.facts_of_prize(p_event text, p_raffle_id uuid, p_place integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.name_raffle(c.raffle_id)
+    || jsonb_build_object('place', c.place, 'prize_title', (
+      select p.title from public.prizes p join public.raffles r on r.prize_id = p.id where r.id = c.raffle_id))
+    || case p_event
+      when 'prize_sent' then jsonb_build_object('status', c.status, 'tracking', c.tracking)
+      else jsonb_build_object('ticket_num', w.ticket_num, 'claim_until', c.claim_until) end
+  from public.prize_claims c join public.winners w using (raffle_id, place)
+  -- Who has claimed it meanwhile need not be asked to.
+  where c.raffle_id = p_raffle_id and c.place = p_place and (p_event = 'prize_sent' or c.status = 'OFFERED')
+$function$;
+
+CREATE OR REPLACE FUNCTION app.facts_of_purchase(p_event text, p_purchase_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.name_raffle(b.raffle_id) || app.money_of(b.amount_cents, b.currency)
+    || jsonb_build_object('purchase_id', b.id, 'quantity', b.quantity)
+    || case p_event
+      when 'purchase_confirmed' then jsonb_build_object(
+        'type', b.type, 'payment_method', b.payment_method, 'confirmed_at', b.confirmed_at,
+        'numbers', app.numbers_held(b.raffle_id, b.user_id, b.id),
+        'ticket_root', (select ticket_root from public.draws where raffle_id = b.raffle_id))
+      when 'purchase_refunded' then jsonb_build_object(
+        'code', b.failure_code, 'numbers', app.numbers_held(b.raffle_id, b.user_id, b.id),
+        'to', case b.failure_code when 'paid_too_late' then 'card' else 'wallet' end)
+      else jsonb_build_object('code', b.failure_code) end
+  from public.purchases b where b.id = p_purchase_id
+$function$;
+
+CREATE OR REPLACE FUNCTION app.facts_of_raffle(p_event text, p_raffle_id uuid, p_user_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.name_raffle(r.id) || case p_event
+    when 'raffle_full' then jsonb_build_object('tickets_required', r.tickets_required)
+    when 'raffle_cancelled' then jsonb_build_object('reason', r.cancel_reason) || (
+      select app.money_of(sum(amount_cents)::bigint, r.currency) from public.purchases
+      where raffle_id = r.id and user_id = p_user_id and confirmed_at is not null)
+    when 'raffle_sealed' then (
+      select jsonb_build_object('ticket_count', d.ticket_count, 'ticket_root', d.ticket_root,
+        'numbers', app.numbers_held(r.id, p_user_id), 'chain_hash', d.chain_hash, 'round', d.round, 'round_at', d.round_at,
+        'lottery', (select name from public.lotteries where id = r.lottery_id), 'lottery_draw_date', r.lottery_draw_date)
+      from public.draws d where d.raffle_id = r.id)
+    when 'won' then jsonb_build_object('currency', r.currency,
+      'prize_title', (select title from public.prizes where id = r.prize_id),
+      'wins', (
+        select jsonb_agg(jsonb_build_object('place', w.place, 'ticket_num', w.ticket_num, 'amount_cents', w.amount_cents,
+          'amount', app.decimal_of(w.amount_cents, r.currency)) order by w.place)
+        from public.winners w join public.tickets t using (raffle_id, ticket_num)
+        where w.raffle_id = r.id and t.user_id = p_user_id))
+    when 'not_won' then jsonb_build_object('winning_numbers', coalesce((
+      select jsonb_agg(ticket_num order by place) from (
+        select ticket_num, place from public.winners where raffle_id = r.id order by place limit 10) first), '[]'))
+    end
+  from public.raffles r where r.id = p_raffle_id
+$function$;
+
+CREATE OR REPLACE FUNCTION app.facts_of_withdrawal(p_event text, p_withdrawal_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.money_of(amount_cents, currency) || jsonb_build_object('withdrawal_id', id)
+    || case p_event when 'withdrawal_failed' then jsonb_build_object('code', failure_code) else '{}' end
+  from public.wallet_withdrawals where id = p_withdrawal_id
+$function$;
+
 CREATE OR REPLACE FUNCTION app.fail(p_code text, p_context jsonb DEFAULT NULL::jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -3697,26 +4062,19 @@ begin
   set status = 'FAILED', failure_code = p_code, completed_at = null,
     check_at = case when transfer_id is not null and transfer_reversed_at is null then app.clock() end
   where id = p_withdrawal.id;
+  perform app.tell('withdrawal_failed', p_withdrawal.user_id, p_withdrawal.id);
   return true;
 end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.failing_jobs()
  RETURNS text[]
- LANGUAGE plpgsql
+ LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-begin
-  if to_regclass('cron.job_run_details') is null then
-    return '{}';
-  end if;
-  return array(
-    select j.jobname from cron.job j
-    where 'failed' = (select d.status from cron.job_run_details d where d.jobid = j.jobid order by d.runid desc limit 1)
-    order by j.jobname
-  );
-end
+  select array(select name from public.jobs
+    where failures > 2 or failures > 0 and next_run_at > clock_timestamp() + interval '5 minutes' order by name)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.fair_words(p_below integer, p_words numeric DEFAULT '18446744073709551616'::numeric)
@@ -3747,7 +4105,11 @@ begin
   where id = p_raffle_id and state = 'OPEN' and not exists (
     select from app.raffle_lanes
     where raffle_id = p_raffle_id and (fresh > 0 or returned > 0 or unpaid > 0));
-  return found;
+  if not found then
+    return false;
+  end if;
+  perform app.tell('raffle_full', null, p_raffle_id);
+  return true;
 end
 $function$;
 
@@ -4182,6 +4544,17 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.house_balance(p_account_id bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select coalesce((select balance_cents from public.house_balances where account_id = p_account_id), 0) + coalesce((
+    select sum(case direction when 'CREDIT' then amount_cents else -amount_cents end) from public.wallet_ledger
+    where account_id = p_account_id and id > (select rolled_up from app.ledger_mark)), 0)::bigint
+$function$;
+
 CREATE OR REPLACE FUNCTION app.is_name(p_text text, p_longest integer)
  RETURNS boolean
  LANGUAGE sql
@@ -4213,6 +4586,32 @@ begin
   )
   select json_agg(json_build_object('id', id, 'ticket_num', ticket_num) order by ticket_num) into v_tickets from issued;
   return v_tickets;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.job_outcomes()
+ RETURNS TABLE(job text, began timestamp with time zone, ended timestamp with time zone, runid bigint, request_id bigint, is_over boolean, failure text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+    select j.name, d.start_time, d.end_time, d.runid, null::bigint,
+      d.status = 'failed' or not exists (
+        select from app.function_calls f where f.job = j.name and f.called_at between d.start_time and d.end_time),
+      case d.status when 'failed' then coalesce(d.return_message, 'failed') end
+    from cron.job_run_details d join cron.job c using (jobid) join public.jobs j on j.name = c.jobname
+    where d.runid > (select min(last_runid) from public.jobs) and d.runid > j.last_runid and d.status in ('succeeded', 'failed');
+  if to_regclass('net._http_response') is not null then
+    return query
+      select f.job, f.called_at, clock_timestamp(), null::bigint, f.request_id, true, case
+        when r.status_code between 200 and 299 then null
+        when r.id is null then 'no answer'
+        else coalesce(r.error_msg, 'answered ' || r.status_code) end
+      from app.function_calls f left join net._http_response r on r.id = f.request_id
+      where f.ended_at is null and (r.id is not null or f.called_at < clock_timestamp() - interval '5 minutes');
+  end if;
 end
 $function$;
 
@@ -4253,6 +4652,15 @@ begin
     'purchase_id', v_purchase.id, 'amount_cents', v_refund.amount_cents, 'currency', v_purchase.currency));
   return true;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.late_jobs()
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array(select name from public.jobs where next_run_at < clock_timestamp() - interval '2 minutes' order by name)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.length_of(p_period public.limit_period)
@@ -4459,6 +4867,25 @@ AS $function$
 $function$;
 grant execute on function app.missing_events(p_ids text[]) to service_role;
 
+CREATE OR REPLACE FUNCTION app.money_of(p_cents bigint, p_currency text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('amount_cents', p_cents, 'amount', app.decimal_of(p_cents, p_currency), 'currency', p_currency)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.name_raffle(p_raffle_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('raffle_id', r.id, 'raffle_title', coalesce(r.title, p.title))
+  from public.raffles r join public.prizes p on p.id = r.prize_id where r.id = p_raffle_id
+$function$;
+
 CREATE OR REPLACE FUNCTION app.new_id()
  RETURNS uuid
  LANGUAGE plpgsql
@@ -4490,6 +4917,64 @@ begin
     select day::date from generate_series(p_after + 1, p_after + 366, interval '1 day') as day
     where app.lottery_moment(p_lottery_id, day::date) is not null order by day limit 1);
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.next_run(p_schedule text, p_after timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_field text[] := regexp_split_to_array(p_schedule, '\s+');
+  v_at timestamp := date_trunc('minute', p_after at time zone 'utc') + interval '1 minute';
+  v_end timestamp := v_at + interval '1 year';
+  v_by_day boolean;
+  v_by_weekday boolean;
+begin
+  if v_field[2] like 'second%' then
+    return p_after + make_interval(secs => v_field[1]::integer);
+  end if;
+  while v_at < v_end loop
+    v_by_day := app.cron_field_names(v_field[3], extract(day from v_at)::integer, 1, 31);
+    -- Sunday is 0 and 7.
+    v_by_weekday := app.cron_field_names(v_field[5], extract(dow from v_at)::integer, 0, 7)
+      or extract(dow from v_at) = 0 and app.cron_field_names(v_field[5], 7, 0, 7);
+    if not app.cron_field_names(v_field[4], extract(month from v_at)::integer, 1, 12)
+      -- As in every cron: when both days are restricted, either one is enough.
+      or not (case when v_field[3] <> '*' and v_field[5] <> '*' then v_by_day or v_by_weekday else v_by_day and v_by_weekday end)
+    then
+      v_at := date_trunc('day', v_at) + interval '1 day';
+    elsif not app.cron_field_names(v_field[2], extract(hour from v_at)::integer, 0, 23) then
+      v_at := date_trunc('hour', v_at) + interval '1 hour';
+    elsif not app.cron_field_names(v_field[1], extract(minute from v_at)::integer, 0, 59) then
+      v_at := v_at + interval '1 minute';
+    else
+      return v_at at time zone 'utc';
+    end if;
+  end loop;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.notifications_are_due()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from public.notifications where status = 'QUEUED' and due_at <= clock_timestamp())
+    or exists (select from app.outbox)
+$function$;
+
+CREATE OR REPLACE FUNCTION app.numbers_held(p_raffle_id uuid, p_user_id uuid, p_purchase_id uuid DEFAULT NULL::uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select case when count(*) between 1 and 100 then jsonb_agg(ticket_num order by ticket_num) else '[]' end from public.tickets
+  where raffle_id = p_raffle_id and user_id = p_user_id and (p_purchase_id is null or purchase_id = p_purchase_id)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.numbers_of(p_raffle public.raffles, p_seats app.seats[])
@@ -4532,9 +5017,10 @@ begin
     select w.raffle_id, w.place, t.user_id, app.clock() + make_interval(days => app.setting('prize_claim_days'))
     from public.winners w join public.tickets t using (raffle_id, ticket_num)
     where w.raffle_id = p_raffle.id and w.place = p_place
-    returning user_id, raffle_id
+    returning *
   )
-  insert into app.outbox (event, user_id, subject_id) select 'prize_to_claim', user_id, raffle_id from offered;
+  insert into app.outbox (event, user_id, subject_id, details)
+  select 'prize_to_claim', user_id, raffle_id, jsonb_build_object('place', place) from offered;
 end
 $function$;
 
@@ -4860,6 +5346,33 @@ grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num intege
 grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num integer) to authenticated;
 grant execute on function app.prove_ticket(p_raffle_id uuid, p_ticket_num integer) to service_role;
 
+CREATE OR REPLACE FUNCTION app.publish_progress()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_changed bigint;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('publish_progress', 0)) then
+    return 0;
+  end if;
+  with changed as (
+    insert into public.raffle_progress as p (raffle_id, state, tickets_sold)
+    select r.id, r.state, app.count_taken(r.id) from public.raffles r
+    left join public.raffle_progress known on known.raffle_id = r.id
+    where r.published_at is not null and (r.state in ('OPEN', 'FULL') or known.state is distinct from r.state)
+    on conflict (raffle_id) do update
+      set state = excluded.state, tickets_sold = excluded.tickets_sold, updated_at = clock_timestamp()
+      where (p.state, p.tickets_sold) is distinct from (excluded.state, excluded.tickets_sold)
+    returning 1
+  )
+  select count(*) into v_changed from changed;
+  return v_changed;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.publish_raffle(p_raffle_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -4897,13 +5410,22 @@ grant execute on function app.publish_raffle(p_raffle_id uuid) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.purge()
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select app.purge_idempotency_keys();
-  select app.purge_rate_buckets();
-  select app.purge_stripe_events();
+declare
+  v_oldest timestamptz := app.clock() - make_interval(hours => app.setting('job_log_hours'));
+begin
+  perform app.purge_idempotency_keys();
+  perform app.purge_rate_buckets();
+  perform app.purge_stripe_events();
+  perform app.purge_notifications();
+  delete from app.function_calls where ended_at < v_oldest;
+  if to_regclass('cron.job_run_details') is not null then
+    delete from cron.job_run_details where end_time < v_oldest;
+  end if;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.purge_idempotency_keys()
@@ -4915,6 +5437,20 @@ AS $function$
   with gone as (
     delete from app.idempotency_keys
     where created_at < app.clock() - make_interval(hours => app.setting('idempotency_retention_hours'))
+    returning 1
+  )
+  select count(*) from gone
+$function$;
+
+CREATE OR REPLACE FUNCTION app.purge_notifications()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from public.notifications where status in ('SENT', 'SKIPPED')
+      and ended_at < app.clock() - make_interval(days => app.setting('notification_retention_days'))
     returning 1
   )
   select count(*) from gone
@@ -4957,6 +5493,33 @@ AS $function$
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
   select 'quarantined'::app.event_outcome
+$function$;
+
+CREATE OR REPLACE FUNCTION app.queue_notifications(p_max integer DEFAULT 5000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row app.outbox;
+  v_queued bigint;
+begin
+  with taken as (
+    delete from app.outbox where id in (
+      select id from app.outbox where user_id is not null order by id limit p_max for update skip locked)
+    returning *
+  ), queued as (
+    insert into public.notifications (outbox_id, event, user_id, subject_id, details, happened_at)
+    select id, event, user_id, subject_id, details, created_at from taken
+    returning 1
+  )
+  select count(*) into v_queued from queued;
+  for v_row in select * from app.outbox where user_id is null order by id limit 20 for update skip locked loop
+    v_queued := v_queued + app.spread_notification(v_row, p_max);
+  end loop;
+  return v_queued;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.rank_tickets(p_seed bytea, p_tickets integer, p_places integer)
@@ -5202,6 +5765,23 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.record_notifications(p_sent uuid[], p_skipped uuid[], p_failed jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.end_notifications(p_sent, 'SENT');
+  perform app.end_notifications(p_skipped, 'SKIPPED');
+  update public.notifications n set failure = left(f.value, 500)
+  from jsonb_each_text(p_failed) f where n.id = f.key::uuid and n.status = 'QUEUED';
+  perform app.end_notifications(array(
+    select n.id from public.notifications n join jsonb_object_keys(p_failed) f on n.id = f::uuid where n.attempts > 5), 'DEAD');
+end
+$function$;
+grant execute on function app.record_notifications(p_sent uuid[], p_skipped uuid[], p_failed jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION app.record_purchase_failure(p_purchase_id uuid, p_key text, p_code text, p_refused boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -5274,8 +5854,7 @@ begin
   if p_raffle.draw_method = 'LOTTERY' then
     perform app.await_lottery(p_raffle, p_raffle.lottery_draw_date);
   end if;
-  insert into app.outbox (event, user_id, subject_id)
-  select 'raffle_sealed', user_id, p_raffle.id from public.tickets where raffle_id = p_raffle.id group by user_id;
+  perform app.tell('raffle_sealed', null, p_raffle.id);
 end
 $function$;
 
@@ -5628,13 +6207,40 @@ AS $function$
   where user_id = p_user_id and endpoint = p_endpoint and key = p_key and answer is null
 $function$;
 
+CREATE OR REPLACE FUNCTION app.remind_prizes()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with due as (
+    select raffle_id, place, case when claim_until - app.clock() <= interval '1 day' then 2 else 1 end as reminder
+    from public.prize_claims
+    where status = 'OFFERED' and claim_until between app.clock() and app.clock() + interval '7 days'
+  ), reminded as (
+    update public.prize_claims c set reminders = due.reminder
+    from due where c.raffle_id = due.raffle_id and c.place = due.place and c.status = 'OFFERED' and c.reminders < due.reminder
+    returning c.*
+  ), told as (
+    insert into app.outbox (event, user_id, subject_id, details)
+    select 'prize_reminder', user_id, raffle_id, jsonb_build_object('place', place) from reminded
+    returning 1
+  )
+  select count(*) from told
+$function$;
+
 CREATE OR REPLACE FUNCTION app.report_health()
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object('time', app.clock(), 'failing_jobs', to_jsonb(app.failing_jobs()))
+  select jsonb_build_object(
+    'time', app.clock(),
+    'failing_jobs', app.failing_jobs(),
+    'late_jobs', app.late_jobs(),
+    'ages', (select jsonb_object_agg(name, floor(extract(epoch from clock_timestamp() - last_succeeded_at))) from public.jobs),
+    'violations', (select count(*) from public.operator_alerts where kind = 'invariant' and resolved_at is null))
 $function$;
 grant execute on function app.report_health() to anon;
 grant execute on function app.report_health() to authenticated;
@@ -5691,6 +6297,30 @@ begin
 end
 $function$;
 grant execute on function app.request_card_refund(p_purchase_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.requeue_notifications(p_ids uuid[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_count bigint;
+begin
+  perform app.require_role('operator');
+  with queued as (
+    update public.notifications set status = 'QUEUED', attempts = 0, due_at = clock_timestamp(), ended_at = null
+    where id = any (p_ids) and status = 'DEAD'
+    returning 1
+  )
+  select count(*) into v_count from queued;
+  if v_count = 0 then
+    perform app.fail('notification_not_found');
+  end if;
+  return v_count;
+end
+$function$;
+grant execute on function app.requeue_notifications(p_ids uuid[]) to authenticated;
 
 CREATE OR REPLACE FUNCTION app.require_active_wallet(p_account_id bigint)
  RETURNS void
@@ -5885,6 +6515,15 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.retry_after(p_attempts integer)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select (array['1 minute', '5 minutes', '30 minutes', '2 hours', '12 hours']::interval[])[p_attempts]
+$function$;
+
 CREATE OR REPLACE FUNCTION app.return_seats(p_raffle_id uuid, p_seats app.seats[])
  RETURNS void
  LANGUAGE plpgsql
@@ -5961,6 +6600,35 @@ end
 $function$;
 grant execute on function app.revoke_role(p_user_id uuid, p_role public.staff_role) to authenticated;
 
+CREATE OR REPLACE FUNCTION app.roll_up_balances()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_mark app.ledger_mark;
+begin
+  select * into v_mark from app.ledger_mark for update;
+  -- A number is drawn a moment before its transaction shows itself: hence the seconds.
+  if v_mark.noted_at > clock_timestamp() - interval '10 seconds'
+    or pg_snapshot_xmin(pg_current_snapshot()) < v_mark.noted_xmax
+  then
+    return false;
+  end if;
+  insert into public.house_balances as b (account_id, kind, raffle_id, currency, balance_cents)
+  select a.id, a.kind, a.raffle_id, a.currency, sum(case l.direction when 'CREDIT' then l.amount_cents else -l.amount_cents end)
+  from public.wallet_accounts a join public.wallet_ledger l on l.account_id = a.id
+  where a.kind <> 'USER' and l.id > v_mark.rolled_up and l.id <= v_mark.noted
+  group by a.id
+  on conflict (account_id) do update set balance_cents = b.balance_cents + excluded.balance_cents;
+  update app.ledger_mark set rolled_up = v_mark.noted, noted_at = clock_timestamp(),
+    noted = coalesce((select last_value from public.wallet_ledger_id_seq), 0),
+    noted_xmax = pg_snapshot_xmax(pg_current_snapshot());
+  return true;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.root_of(p_hashes bytea)
  RETURNS bytea
  LANGUAGE plpgsql
@@ -5998,6 +6666,22 @@ AS $function$
 begin
   return substring(extensions.hmac('salt ' || p_ticket_num,
     (select key from app.raffle_keys where raffle_id = p_raffle_id), 'sha256') for 16);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.schedule_jobs()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_version integer[] := (select regexp_match(extversion, '^(\d+)\.(\d+)') from pg_extension where extname = 'pg_cron');
+begin
+  if to_regproc('cron.schedule') is not null then
+    perform cron.schedule(name, case when v_version < '{1,5}' and schedule like '%seconds' then '* * * * *' else schedule end, command)
+    from public.jobs;
+  end if;
 end
 $function$;
 
@@ -6077,6 +6761,8 @@ CREATE OR REPLACE FUNCTION app.send_prize(p_raffle_id uuid, p_place integer, p_s
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_claim public.prize_claims;
 begin
   perform app.require_role('operator');
   if p_status is null or p_status not in ('SHIPPED', 'DELIVERED') then
@@ -6085,10 +6771,12 @@ begin
     perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
   update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
-  where raffle_id = p_raffle_id and place = p_place;
+  where raffle_id = p_raffle_id and place = p_place
+  returning * into v_claim;
   if not found then
     perform app.fail('prize_not_found');
   end if;
+  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object('place', p_place));
 end
 $function$;
 grant execute on function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) to authenticated;
@@ -6167,6 +6855,7 @@ AS $function$
 declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
+  v_limit public.play_limits;
 begin
   perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
@@ -6179,7 +6868,11 @@ begin
     -- Asking for the same again does not make anybody wait longer.
     pending_from = case
       when p_amount_cents = l.pending_amount_cents and l.pending_from > app.clock() then l.pending_from
-      when p_amount_cents > app.limit_in_force(l) then v_raised_from end;
+      when p_amount_cents > app.limit_in_force(l) then v_raised_from end
+  returning * into v_limit;
+  perform app.tell('limits_changed', v_user_id, null, jsonb_build_object('kind', p_kind, 'period', p_period,
+    'pending_amount', app.decimal_of(v_limit.pending_amount_cents, p_currency), 'pending_from', v_limit.pending_from)
+    || app.money_of(app.limit_in_force(v_limit), p_currency));
 end
 $function$;
 grant execute on function app.set_play_limit(p_kind public.limit_kind, p_period public.limit_period, p_amount_cents bigint, p_currency text) to authenticated;
@@ -6255,8 +6948,7 @@ begin
   if v_items is not null then
     perform app.post_payouts('PRIZE_PAYOUT', v_escrow_id, v_items, p_raffle_id);
   end if;
-  v_rest := (select sum(case direction when 'CREDIT' then amount_cents else -amount_cents end)
-    from public.wallet_ledger where account_id = v_escrow_id);
+  v_rest := app.house_balance(v_escrow_id);
   if v_rest > 0 then
     perform app.post_transaction('FEE', array[
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
@@ -6267,7 +6959,7 @@ begin
   update public.prizes set stock = stock + v_raffle.prizes_taken - (
     select count(*) from public.prize_claims where raffle_id = p_raffle_id)
   where id = v_raffle.prize_id;
-  perform app.tell_results(v_raffle);
+  perform app.tell('raffle_drawn', null, p_raffle_id);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
 end
@@ -6422,6 +7114,30 @@ end
 $function$;
 grant execute on function app.signed_in_user() to authenticated;
 
+CREATE OR REPLACE FUNCTION app.spread_notification(p_row app.outbox, p_max integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_people uuid[] := array(
+    select user_id from app.audience_of(p_row) as user_id
+    where user_id > coalesce(p_row.details ->> 'told_to', '00000000-0000-0000-0000-000000000000')::uuid
+    order by user_id limit p_max);
+begin
+  insert into public.notifications (outbox_id, event, user_id, subject_id, details, happened_at)
+  select p_row.id, app.event_for(p_row, user_id), user_id, p_row.subject_id, p_row.details - 'told_to', p_row.created_at
+  from unnest(v_people) as user_id;
+  if cardinality(v_people) < p_max then
+    delete from app.outbox where id = p_row.id;
+  else
+    update app.outbox set details = coalesce(details, '{}') || jsonb_build_object('told_to', v_people[p_max]) where id = p_row.id;
+  end if;
+  return cardinality(v_people);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.stop_raffle(p_raffle_id uuid, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
@@ -6445,6 +7161,7 @@ begin
   select 'purchase_failed', user_id, id from pending;
   update public.tickets set voided_at = app.clock() where raffle_id = p_raffle_id and voided_at is null;
   delete from app.reservations where purchase_id in (select id from public.purchases where raffle_id = p_raffle_id);
+  perform app.tell('raffle_cancelled', null, p_raffle_id);
 end
 $function$;
 
@@ -6605,28 +7322,50 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_subject_id uuid)
+CREATE OR REPLACE FUNCTION app.tell(p_event text, p_user_id uuid, p_subject_id uuid DEFAULT NULL::uuid, p_details jsonb DEFAULT NULL::jsonb)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  insert into app.outbox (event, user_id, subject_id) values (p_event, p_user_id, p_subject_id);
+  insert into app.outbox (event, user_id, subject_id, details) values (p_event, p_user_id, p_subject_id, p_details);
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.tell_results(p_raffle public.raffles)
- RETURNS void
+CREATE OR REPLACE FUNCTION app.tell_alert()
+ RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  insert into app.outbox (event, user_id, subject_id)
-  select case when bool_or(w.place is not null) then 'won' else 'not_won' end, t.user_id, p_raffle.id
-  from public.tickets t left join public.winners w using (raffle_id, ticket_num)
-  where t.raffle_id = p_raffle.id group by t.user_id;
+  perform app.tell('operator_alert', null, null, jsonb_build_object('alert_id', new.id));
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.tell_subscriber_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.tell('subscriber_changed', new.id);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.tell_welcome()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.tell('welcome', new.id);
+  return null;
 end
 $function$;
 
@@ -6714,6 +7453,52 @@ AS $function$
     select app.alert_operators('invariant', v.rule || ': ' || v.subject, jsonb_build_object('invariant', v.invariant))
     from app.check_invariants() v
   ) told
+$function$;
+
+CREATE OR REPLACE FUNCTION app.watch_jobs()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_stood_still boolean := not exists (
+    select from public.jobs where name = 'watch-jobs' and last_run_at > v_now - interval '2 minutes');
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('watch_jobs', 0)) then
+    return;
+  end if;
+  with outcome as materialized (
+    select * from app.job_outcomes()
+  ), answered as (
+    update app.function_calls f set ended_at = v_now from outcome o where f.request_id = o.request_id
+  ), summed as (
+    select job, max(began) as began, max(runid) as runid,
+      max(ended) filter (where is_over and failure is null) as succeeded
+    from outcome group by job
+  )
+  update public.jobs j set
+    last_run_at = greatest(j.last_run_at, s.began),
+    last_runid = greatest(j.last_runid, s.runid),
+    next_run_at = app.next_run(j.schedule, greatest(j.last_run_at, s.began)),
+    last_succeeded_at = greatest(j.last_succeeded_at, s.succeeded),
+    last_result = coalesce((
+      select left(coalesce(o.failure, 'succeeded'), 500) from outcome o
+      where o.job = j.name and o.is_over order by o.ended desc, o.runid desc nulls first limit 1), j.last_result),
+    failures = case when s.succeeded is null then j.failures else 0 end + (
+      select count(*) from outcome o
+      where o.job = j.name and o.is_over and o.failure is not null and o.ended > coalesce(s.succeeded, '-infinity'))
+  from summed s where s.job = j.name;
+  if v_stood_still then
+    -- The clock begins again: nobody can be late for what it slept through.
+    update public.jobs set next_run_at = app.next_run(schedule, v_now) where next_run_at < v_now;
+  end if;
+  perform app.alert_operators('job_failing', name, jsonb_build_object('failures', failures, 'result', last_result))
+  from public.jobs where name = any (app.failing_jobs());
+  perform app.alert_operators('job_late', name, jsonb_build_object('expected_at', next_run_at))
+  from public.jobs where name = any (app.late_jobs());
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.within_spend_limits(p_user_id uuid, p_currency text, p_amount_cents bigint)
@@ -6909,6 +7694,13 @@ CREATE OR REPLACE FUNCTION public.check_session()
  SET search_path TO ''
 AS $function$ select app.signed_in_user() $function$;
 grant execute on function public.check_session() to authenticated;
+
+CREATE OR REPLACE FUNCTION public.claim_notifications(max_rows integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.claim_notifications(max_rows) $function$;
+grant execute on function public.claim_notifications(max_rows integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.claim_payout(withdrawal_id uuid)
  RETURNS jsonb
@@ -7172,6 +7964,13 @@ AS $function$
 $function$;
 grant execute on function public.record_lottery_result(lottery_id uuid, draw_date date, winning_number text, series text) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.record_notifications(sent uuid[], skipped uuid[], failed jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.record_notifications(sent, skipped, failed) $function$;
+grant execute on function public.record_notifications(sent uuid[], skipped uuid[], failed jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION public.record_purchase_failure(purchase_id uuid, idempotency_key text, code text, refused boolean)
  RETURNS void
  LANGUAGE sql
@@ -7254,6 +8053,13 @@ CREATE OR REPLACE FUNCTION public.request_card_refund(purchase_id uuid)
  SET search_path TO ''
 AS $function$ select app.request_card_refund(purchase_id) $function$;
 grant execute on function public.request_card_refund(purchase_id uuid) to authenticated;
+
+CREATE OR REPLACE FUNCTION public.requeue_notifications(notification_ids uuid[])
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.requeue_notifications(notification_ids) $function$;
+grant execute on function public.requeue_notifications(notification_ids uuid[]) to authenticated;
 
 CREATE OR REPLACE FUNCTION public.resolve_alert(alert_id bigint)
  RETURNS void
@@ -7376,28 +8182,39 @@ select cron.schedule('check-invariants', '7 * * * *', 'select app.watch_invarian
 
 select cron.schedule('draw-lotteries', '10 seconds', 'select app.draw_by_lottery(id) from app.due_lotteries(1) as id'); -- as postgres
 
-select cron.schedule('draw-raffles', '5 seconds', 'select app.call_function(''/close-raffle'') where app.draws_are_due()'); -- as postgres
+select cron.schedule('draw-raffles', '5 seconds', 'select app.call_function(''draw-raffles'', ''/close-raffle'') where app.draws_are_due()'); -- as postgres
 
 select cron.schedule('expire-holds', '* * * * *', 'select app.expire_holds()'); -- as postgres
 
 select cron.schedule('expire-purchases', '10 seconds', 'select app.expire_purchases()'); -- as postgres
 
-select cron.schedule('fetch-lotteries', '*/5 * * * *', 'select app.call_function(''/lottery-results'')
-      where app.awaited_results(1) <> ''[]'''); -- as postgres
+select cron.schedule('fetch-lotteries', '*/5 * * * *', 'select app.call_function(''fetch-lotteries'', ''/lottery-results'') where app.awaited_results(1) <> ''[]'''); -- as postgres
 
 select cron.schedule('pass-on-prizes', '37 * * * *', 'select app.pass_on_prizes()'); -- as postgres
 
+select cron.schedule('publish-progress', '2 seconds', 'select app.publish_progress()'); -- as postgres
+
 select cron.schedule('purge', '17 * * * *', 'select app.purge()'); -- as postgres
 
-select cron.schedule('reconcile-stripe', '27 * * * *', 'select app.call_function(''/reconcile'')'); -- as postgres
+select cron.schedule('reconcile-stripe', '27 * * * *', 'select app.call_function(''reconcile-stripe'', ''/reconcile'')'); -- as postgres
 
 select cron.schedule('refresh-popular', '*/2 * * * *', 'select app.refresh_popular()'); -- as postgres
 
 select cron.schedule('refund-cancelled', '10 seconds', 'select app.refund_cancelled()'); -- as postgres
 
+select cron.schedule('remind-prizes', '42 * * * *', 'select app.remind_prizes()'); -- as postgres
+
+select cron.schedule('roll-up-balances', '* * * * *', 'select app.roll_up_balances()'); -- as postgres
+
 select cron.schedule('seal-raffles', '2 seconds', 'select app.seal_raffle(id) from app.due_raffles(1) as id'); -- as postgres
 
-select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''/reconcile/sweep'')'); -- as postgres
+select cron.schedule('send-notifications', '5 seconds', 'select app.call_function(''send-notifications'', ''/send-notifications'') where app.notifications_are_due()'); -- as postgres
+
+select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''sweep-stripe'', ''/reconcile/sweep'')'); -- as postgres
+
+select cron.schedule('watch-jobs', '5 seconds', 'select app.watch_jobs()'); -- as postgres
+
+alter publication supabase_realtime add table public.raffle_progress;
 
 alter role anon set statement_timeout=3s;
 

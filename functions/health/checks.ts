@@ -7,16 +7,31 @@ export interface Check {
   reason?: string;
 }
 
+interface Report {
+  violations: number;
+  failing_jobs: string[];
+  late_jobs: string[];
+  /** For each job, the seconds since it last succeeded. */
+  ages: Record<string, number | null>;
+}
+
 const PATIENCE_MS = 3000;
 
 export async function runChecks(rpc: Rpc) {
   const { STRIPE_API_URL, STRIPE_SECRET_KEY, NOVU_API_URL, NOVU_SECRET_KEY, DRAND_URLS } = env();
-  const report = rpc("report_health");
+  const report = rpc("report_health") as unknown as Promise<Report>;
   const [database, jobs, stripe, novu, beacon] = await Promise.all([
-    check(() => report),
     check(async () => {
-      const { failing_jobs: failing } = await report as { failing_jobs: string[] };
-      if (failing.length > 0) throw new Error(`failing: ${failing.join(", ")}`);
+      const { violations } = await report;
+      if (violations > 0) throw new Error(`${violations} violated invariants`);
+    }),
+    check(async () => {
+      const { failing_jobs: failing, late_jobs: late } = await report;
+      const wrong = [
+        failing.length > 0 ? `failing: ${failing.join(", ")}` : "",
+        late.length > 0 ? `late: ${late.join(", ")}` : "",
+      ].filter(Boolean);
+      if (wrong.length > 0) throw new Error(wrong.join("; "));
     }),
     check(() =>
       reach(`${STRIPE_API_URL}/v1/balance`, { authorization: `Bearer ${STRIPE_SECRET_KEY}` })
@@ -26,7 +41,8 @@ export async function runChecks(rpc: Rpc) {
     ),
     check(() => Promise.any(DRAND_URLS.map((url) => reach(`${url}/chains`)))),
   ]);
-  return { database, stripe, beacon, novu, jobs };
+  const { ages } = await report.catch(() => ({ ages: {} }));
+  return { database, stripe, beacon, novu, jobs: { ...jobs, ages } };
 }
 
 async function check(work: () => Promise<unknown>): Promise<Check> {

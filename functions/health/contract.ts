@@ -15,7 +15,14 @@ export const contract = defineContract("health", {
     response: z.object({
       status: z.enum(["ok", "degraded"]),
       version: z.string(),
-      checks: z.object({ database: check, stripe: check, beacon: check, novu: check, jobs: check }),
+      checks: z.object({
+        database: check,
+        stripe: check,
+        beacon: check,
+        novu: check,
+        // Seconds since each job last succeeded.
+        jobs: check.extend({ ages: z.record(z.string(), z.int().nullable()) }),
+      }),
     }),
   },
   readOpenApi: {

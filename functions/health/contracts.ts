@@ -7,6 +7,7 @@ import { contract as purchase } from "../purchase/contract.ts";
 import { contract as raffles } from "../raffles/contract.ts";
 import { contract as reconcile } from "../reconcile/contract.ts";
 import { contract as redeemTicket } from "../redeem-ticket/contract.ts";
+import { contract as sendNotifications } from "../send-notifications/contract.ts";
 import { contract as stripeWebhook } from "../stripe-webhook/contract.ts";
 import { contract as topup } from "../topup/contract.ts";
 import { contract as verifyDraw } from "../verify-draw/contract.ts";
@@ -23,6 +24,7 @@ export const contracts = [
   raffles,
   reconcile,
   redeemTicket,
+  sendNotifications,
   stripeWebhook,
   topup,
   verifyDraw,

@@ -42,7 +42,6 @@ function matches(field: string, value: number, low: number, high: number): boole
 /** Runs every job that is due, each once a tick and never beside itself. */
 export function startTicker(
   sql: postgres.Sql,
-  callFunction: (path: string) => Promise<void>,
   log: (line: string) => void,
 ): { stop(): Promise<void> } {
   const running = new Map<number, Promise<void>>();
@@ -80,21 +79,11 @@ export function startTicker(
     }
   };
 
-  // What pg_net would send where it exists.
-  const calls = new Set<Promise<void>>();
-  const listening = sql.listen("function_calls", (path) => {
-    const call = callFunction(path).catch((error) => log(`cron: ${path}: ${error}`));
-    calls.add(call);
-    call.finally(() => calls.delete(call));
-  });
-  listening.catch((error) => log(`cron: ${error}`));
-
   const timer = setInterval(() => tick().catch((error) => log(`cron: ${error}`)), 1000);
   return {
     async stop() {
       clearInterval(timer);
-      await Promise.all([...running.values(), ...calls]);
-      await sql.end({ timeout: 5 });
+      await Promise.all(running.values());
     },
   };
 }

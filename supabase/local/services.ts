@@ -8,6 +8,7 @@ import { createGateway } from "./gateway.ts";
 import type { Keys } from "./keys.ts";
 import { freePort } from "./ports.ts";
 import type { PostgresAddress } from "./postgres/server.ts";
+import { startSender } from "./net.ts";
 import { startPostgrest } from "./postgrest.ts";
 import type { Part } from "./process.ts";
 import { answersReady, denoCommand, startPart } from "./process.ts";
@@ -118,19 +119,30 @@ async function start(
     await startFunctions({ directory, environment, watch: options.watch ?? false }),
   );
 
-  const sql = postgres(server.url("postgres", database), { max: 5, onnotice: () => {} });
-  const callFunction = async (path: string) => {
-    const answer = await fetch(`${apiUrl}/functions/v1${path}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${keys.scheduler_secret}` },
-      signal: AbortSignal.timeout(120_000),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${answer.status} ${text}`);
-  };
-  keep(startTicker(sql, callFunction, (line) => console.error(line)));
+  const sql = postgres(server.url("postgres", database), { max: 8, onnotice: () => {} });
+  keep({ stop: () => sql.end({ timeout: 5 }) });
+  await startClock(sql, {
+    functions_url: `${apiUrl}/functions/v1`,
+    scheduler_secret: keys.scheduler_secret,
+  }, keep);
 
   return { apiUrl, stripeUrl, drandUrl, novuUrl, auth, postgrest, simulators, functions };
+}
+
+/** What hosted Supabase has as extensions: Vault with our two secrets, pg_net, pg_cron. */
+async function startClock(
+  sql: postgres.Sql,
+  secrets: Record<string, string>,
+  keep: (part: Stoppable) => void,
+): Promise<void> {
+  for (const [name, decrypted_secret] of Object.entries(secrets)) {
+    await sql`insert into vault.decrypted_secrets ${sql({ name, decrypted_secret })}
+      on conflict (name) do update set decrypted_secret = excluded.decrypted_secret`;
+  }
+  const log = (line: string) => console.error(line);
+  keep(startSender(sql, log));
+  await sql`select app.watch_jobs()`; // the clock has stood still since the stack was stopped
+  keep(startTicker(sql, log));
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -58,6 +58,20 @@ const seenByOwner = (
   key,
 });
 
+/** What only who works here reads, though it may be about somebody. */
+const seenByStaff = (owner: string, sample: TableAccess["sample"]): TableAccess => ({
+  granted: { authenticated: "select", service_role: "select" },
+  owner,
+  rows: {
+    nobody: {},
+    user: { select: "none" },
+    operator: allSeen,
+    admin: allSeen,
+    service_role: allSeen,
+  },
+  sample,
+});
+
 /** What everyone reads, and operators write in the columns that are granted. */
 function catalogue({ granted, sample, key, public: seen = allSeen }: {
   granted: string;
@@ -129,23 +143,24 @@ export const tables: Record<string, TableAccess> = {
     },
     sample: () => null,
   },
-  "public.operator_alerts": {
-    granted: { authenticated: "select", service_role: "select" },
-    owner: "resolved_by",
-    rows: {
-      nobody: {},
-      user: { select: "none" },
-      operator: allSeen,
-      admin: allSeen,
-      service_role: allSeen,
-    },
-    sample: (owner) => ({
-      kind: "invariant",
-      subject: owner,
-      resolved_by: owner,
-      resolved_at: new Date(),
-    }),
-  },
+  "public.operator_alerts": seenByStaff("resolved_by", (owner) => ({
+    kind: "invariant",
+    subject: owner,
+    resolved_by: owner,
+    resolved_at: new Date(),
+  })),
+  "public.notifications": seenByStaff("user_id", (owner) => ({
+    outbox_id: numberOf(owner),
+    event: "welcome",
+    user_id: owner,
+    happened_at: new Date(),
+  })),
+  "public.jobs": seenByStaff("name", (owner) => ({
+    name: `of-${owner.replace(/[^a-f]/g, "")}`,
+    schedule: "* * * * *",
+    command: "select",
+    description: owner,
+  })),
   "public.audit_log": {
     granted: { authenticated: "select", service_role: "select" },
     owner: "actor_id",
@@ -286,6 +301,18 @@ export const tables: Record<string, TableAccess> = {
     },
     sample: (owner) => ({ raffle_id: owner, place: 1, ticket_num: 1 }),
   },
+  "public.raffle_progress": {
+    granted: { anon: "select", authenticated: "select", service_role: "select" },
+    owner: "raffle_id",
+    rows: {
+      nobody: allSeen,
+      user: allSeen,
+      operator: allSeen,
+      admin: allSeen,
+      service_role: allSeen,
+    },
+    sample: (owner) => ({ raffle_id: owner, state: "OPEN", tickets_sold: 1 }),
+  },
   "public.prize_claims": seenByOwner((owner) => ({
     user_id: owner,
     raffle_id: owner,
@@ -307,6 +334,13 @@ export const tables: Record<string, TableAccess> = {
     held_cents: 0,
     debt_cents: 0,
   }), (owner) => ({ id: numberOf(owner) })),
+  "public.house_balances": seenByStaff("raffle_id", (owner) => ({
+    account_id: numberOf(owner),
+    kind: "RAFFLE_ESCROW",
+    raffle_id: owner,
+    currency: "EUR",
+    balance_cents: 1,
+  })),
   "public.wallet_ledger": seenByOwner((owner) => ({
     user_id: owner,
     account_id: numberOf(owner),
@@ -349,6 +383,8 @@ export const internal: Record<string, Partial<Record<Role, string>>> = {
   "app.card_payments": {},
   "app.card_reversals": {},
   "app.card_refunds": {},
+  "app.function_calls": {},
+  "app.ledger_mark": {},
   "app.number_claims": {},
   "app.outbox": {},
   "app.popular_raffles": {},
@@ -408,6 +444,9 @@ export const functions: Record<string, string> = {
   "public.list_raffles(integer, integer, raffle_state, uuid, text, text)":
     "anon authenticated service_role",
   "public.publish_raffle(uuid)": "authenticated: operator",
+  "public.requeue_notifications(uuid[])": "authenticated: operator",
+  "public.claim_notifications(integer)": "service_role",
+  "public.record_notifications(uuid[], uuid[], jsonb)": "service_role",
   "public.redeem_ticket(text, uuid, integer[])": "authenticated",
   "public.request_card_refund(uuid)": "authenticated",
   "public.tickets_sold(raffles)": "anon authenticated service_role",
@@ -513,6 +552,9 @@ export const functions: Record<string, string> = {
   "app.list_topups(integer, integer)": "authenticated",
   "app.list_withdrawals(integer, integer)": "authenticated",
   "app.reinstate_wallet(uuid)": "authenticated: operator",
+  "app.requeue_notifications(uuid[])": "authenticated: operator",
+  "app.claim_notifications(integer)": "service_role",
+  "app.record_notifications(uuid[], uuid[], jsonb)": "service_role",
   "app.resolve_alert(bigint)": "authenticated: operator",
   "app.set_payout_account(uuid, text)": "authenticated: operator",
   "app.suspend_wallet(uuid, text)": "authenticated: operator",

@@ -57,14 +57,3 @@ test("a setting stays within its range and is read by name", async () => {
   ).toBe("23514");
   expect(await codeOf(db.sql`select app.setting('no_such_setting')`)).toBe("P0002");
 });
-
-test("jobs whose last run failed are reported", async () => {
-  const failing = async () => (await db.sql`select app.failing_jobs() as jobs`)[0].jobs;
-  const record = (status: string) =>
-    db.sql`insert into cron.job_run_details (jobid, status) select jobid, ${status} from cron.job where jobname = 'purge'`;
-  expect(await failing()).toEqual([]);
-  await record("failed");
-  expect(await failing()).toEqual(["purge"]);
-  await record("succeeded");
-  expect(await failing()).toEqual([]);
-});

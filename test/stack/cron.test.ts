@@ -48,7 +48,7 @@ test("what needs the network is done by a function that the clock calls", async 
   const statusOf = async () =>
     (await stack.sql`select status from public.wallet_topups where id = ${id}`)[0].status;
   await stack
-    .sql`select cron.schedule('now', '1 second', ${"select app.call_function('/reconcile/sweep')"})`;
+    .sql`select cron.schedule('now', '1 second', ${"select app.call_function('sweep-stripe', '/reconcile/sweep')"})`;
   await expect.poll(statusOf, { timeout: 30_000 }).toBe("CANCELLED");
   await stack.sql`select cron.unschedule('now')`;
 });

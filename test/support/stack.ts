@@ -20,7 +20,10 @@ export async function testStack(
   { clock = false } = {},
 ): Promise<TestStack> {
   const database = await testDatabase();
-  if (!clock) await database.sql`select cron.unschedule(jobname) from cron.job`;
+  if (!clock) {
+    await database.sql`select cron.unschedule(jobname) from cron.job`;
+    await database.sql`update public.jobs set next_run_at = 'infinity'`; // nor are they missed
+  }
   const directory = `${inject("directory")}/${database.name}`;
   const services = await startServices({
     directory,

@@ -1,10 +1,11 @@
 import { Hono } from "hono";
 import { isObject, NovuError, readBody } from "./errors.ts";
 import type { Message, Messages } from "./messages.ts";
+import type { Subscribers } from "./subscribers.ts";
 
 const BULK_LIMIT = 100;
 
-export function createEvents(messages: Messages): Hono {
+export function createEvents(messages: Messages, subscribers: Subscribers): Hono {
   const app = new Hono();
 
   function accept(
@@ -17,11 +18,18 @@ export function createEvents(messages: Messages): Hono {
     if (transactionId !== undefined && typeof transactionId !== "string") {
       throw new NovuError(422, "transactionId must be a string");
     }
+    const subscriberIds = kind === "broadcast" ? [] : readRecipients(to);
+    // As Novu does: whoever is named with more than an id is created or updated.
+    for (const recipient of [to].flat()) {
+      if (isObject(recipient) && recipient.subscriberId !== undefined) {
+        subscribers.upsert(recipient.subscriberId, recipient);
+      }
+    }
     const message = messages.receive({
       transactionId: transactionId || crypto.randomUUID(),
       kind,
       workflow: name,
-      subscriberIds: kind === "broadcast" ? [] : readRecipients(to),
+      subscriberIds,
       request: body,
       idempotencyKey,
       receivedAt: new Date().toISOString(),

@@ -69,7 +69,7 @@ export function createNovuRecorder(options: NovuRecorderOptions = {}): NovuRecor
     if (faults.take("break_after")) c.res = new Response(brokenBody(""), { status: c.res.status });
   });
 
-  app.route("/v1/events", createEvents(messages));
+  app.route("/v1/events", createEvents(messages, subscribers));
   app.route("/v1/subscribers", createSubscribers(subscribers));
 
   app.notFound((c) =>

@@ -32,7 +32,8 @@ export async function prepareDatabase(server: PostgresAddress, database: string)
     if (prepared) return;
     await sql`create schema if not exists auth authorization supabase_auth_admin`;
     await createAuthTables(server.url("supabase_auth_admin", database));
-    await sql.unsafe(`begin; ${readSql("hosted-database.sql")}; ${readSql("cron.sql")}; commit;`);
+    const scripts = ["hosted-database.sql", "cron.sql", "network.sql"].map(readSql);
+    await sql.unsafe(`begin; ${scripts.join(";")}; commit;`);
   });
 }
 
