@@ -2,12 +2,13 @@
 -- has none, runs the same rows of cron.job by a ticker of its own. Running any of them twice, twenty at once,
 -- late, or not for an hour changes nothing but the delay.
 
+-- Where such a schema is there already it is the extension, or a stand-in beside its idle files.
 do $$
 begin
-  if to_regproc('cron.schedule') is null and exists (select from pg_available_extensions where name = 'pg_cron') then
+  if to_regnamespace('cron') is null and exists (select from pg_available_extensions where name = 'pg_cron') then
     create extension pg_cron;
   end if;
-  if to_regproc('net.http_post') is null and exists (select from pg_available_extensions where name = 'pg_net') then
+  if to_regnamespace('net') is null and exists (select from pg_available_extensions where name = 'pg_net') then
     create extension pg_net;
   end if;
 end
@@ -52,7 +53,7 @@ declare
   v_url text;
   v_secret text;
 begin
-  if to_regproc('net.http_post') is null or to_regclass('vault.decrypted_secrets') is null then
+  if to_regnamespace('net') is null or to_regclass('vault.decrypted_secrets') is null then
     raise exception '% needs pg_net and Vault, which this database does not have', p_job;
   end if;
   select decrypted_secret into v_url from vault.decrypted_secrets where name = 'functions_url';
@@ -230,7 +231,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_version integer[] := (select regexp_match(extversion, '^(\d+)\.(\d+)') from pg_extension where extname = 'pg_cron');
 begin
-  if to_regproc('cron.schedule') is not null then
+  if to_regnamespace('cron') is not null then
     perform cron.schedule(name, case when v_version < '{1,5}' and schedule like '%seconds' then '* * * * *' else schedule end, command)
     from public.jobs;
   end if;

@@ -2110,7 +2110,7 @@ declare
   v_url text;
   v_secret text;
 begin
-  if to_regproc('net.http_post') is null or to_regclass('vault.decrypted_secrets') is null then
+  if to_regnamespace('net') is null or to_regclass('vault.decrypted_secrets') is null then
     raise exception '% needs pg_net and Vault, which this database does not have', p_job;
   end if;
   select decrypted_secret into v_url from vault.decrypted_secrets where name = 'functions_url';
@@ -6678,7 +6678,7 @@ AS $function$
 declare
   v_version integer[] := (select regexp_match(extversion, '^(\d+)\.(\d+)') from pg_extension where extname = 'pg_cron');
 begin
-  if to_regproc('cron.schedule') is not null then
+  if to_regnamespace('cron') is not null then
     perform cron.schedule(name, case when v_version < '{1,5}' and schedule like '%seconds' then '* * * * *' else schedule end, command)
     from public.jobs;
   end if;

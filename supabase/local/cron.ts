@@ -1,4 +1,5 @@
-// Where Postgres has no pg_cron: a ticker that runs the same cron.job rows on the same schedule.
+// Where Postgres has no pg_cron: a ticker that runs the same cron.job rows on the same schedule. Where it
+// has, the rows are left to pg_cron.
 import type postgres from "postgres";
 
 interface Job {
@@ -70,9 +71,9 @@ export function startTicker(
       (_, index) => new Date((last + 1 + index) * 1000),
     );
     last = now;
-    const jobs = await sql<
-      Job[]
-    >`select jobid, schedule, command, jobname from cron.job where active`;
+    const jobs = await sql<Job[]>`
+      select jobid, schedule, command, jobname from cron.job
+      where active and not exists (select from pg_extension where extname = 'pg_cron')`;
     for (const job of jobs) {
       if (running.has(job.jobid) || !seconds.some((at) => isDue(job.schedule, at))) continue;
       running.set(job.jobid, run(job).finally(() => running.delete(job.jobid)));

@@ -115,7 +115,7 @@ describe("publishing", () => {
   test("of a fund beyond what the raffle brings in is refused, and whatever is not checked, they add up", async () => {
     const [category] = await db.sql`insert into public.raffle_categories
       (name, ticket_price_cents, prize_fund_cents)
-      values (${crypto.randomUUID()}, 100, 10_001) returning id`;
+      values (${crypto.randomUUID()}, 100, 10001) returning id`;
     expect(await faultsOf({ category_id: category.id })).toEqual(["category_id"]);
     const id = await raffle(db);
     const unchecked = db.superuser.begin(async (sql) => {

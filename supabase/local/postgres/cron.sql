@@ -41,6 +41,10 @@ language sql as $$
   returning jobid
 $$;
 
+-- Under a generated name, as the extension has it too.
+create function cron.schedule(schedule text, command text) returns bigint
+language sql as $$ select cron.schedule(gen_random_uuid()::text, schedule, command) $$;
+
 create function cron.unschedule(job_name text) returns boolean
 language plpgsql as $$
 begin

@@ -32,8 +32,14 @@ export async function prepareDatabase(server: PostgresAddress, database: string)
     if (prepared) return;
     await sql`create schema if not exists auth authorization supabase_auth_admin`;
     await createAuthTables(server.url("supabase_auth_admin", database));
-    const scripts = ["hosted-database.sql", "cron.sql", "network.sql"].map(readSql);
-    await sql.unsafe(`begin; ${scripts.join(";")}; commit;`);
+    // Where the server runs pg_cron for this database that is its clock; everywhere else our stand-in is.
+    const [{ cron }] = await sql`select current_setting('cron.database_name', true) as cron`;
+    const files = [
+      "hosted-database.sql",
+      cron === database ? "pg-cron.sql" : "cron.sql",
+      "network.sql",
+    ];
+    await sql.unsafe(`begin; ${files.map(readSql).join("; ")}; commit;`);
   });
 }
 

