@@ -37,6 +37,12 @@ language sql stable security definer set search_path = '' as $$
   from public.wallet_accounts a left join signed l on l.account_id = a.id
   where a.kind = 'USER' group by a.id having a.balance_cents <> coalesce(sum(l.cents), 0)
   union all
+  select 2, 'a house balance is the sum of the entries that are rolled up', a.id::text
+  from public.wallet_accounts a
+  left join public.house_balances h on h.account_id = a.id
+  left join signed l on l.account_id = a.id and l.id <= (select rolled_up from app.ledger_mark)
+  where a.kind <> 'USER' group by a.id, h.balance_cents having coalesce(h.balance_cents, 0) <> coalesce(sum(l.cents), 0)
+  union all
   select 2, 'held is the sum of the active holds', a.id::text
   from public.wallet_accounts a left join public.wallet_holds h on h.account_id = a.id and h.status = 'ACTIVE'
   where a.kind = 'USER' group by a.id having a.held_cents <> coalesce(sum(h.amount_cents), 0)

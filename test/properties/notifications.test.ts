@@ -18,6 +18,7 @@ const AT_ONCE = 4;
 let stack: TestStack;
 beforeAll(async () => {
   stack = await testStack({ NOVU_TIMEOUT_MS: "1000" });
+  await stack.sql`update app.rate_limits set burst = 1000000`;
   await operatorOf(stack);
   await send(); // the operator's welcome is nobody's history
 });

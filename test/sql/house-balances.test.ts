@@ -1,0 +1,73 @@
+// What house accounts have, rolled up in the background without missing an entry.
+import { beforeEach, expect, test } from "vitest";
+import type { TestDatabase } from "../support/database.ts";
+import { testDatabase } from "../support/database.ts";
+import { accountOf, openWallet, post, violations } from "../support/ledger.ts";
+
+let db: TestDatabase;
+let revenue: string;
+let ana: string;
+beforeEach(async () => {
+  db = await testDatabase();
+  revenue = await accountOf(db.sql, "REVENUE", "EUR");
+  ana = (await openWallet(db, 1_000)).account;
+});
+
+const spend = (sql: Parameters<typeof post>[0]) => post(sql, [[ana, -1], [revenue, 1]]);
+/** The next run of the job, as if its time had come. */
+async function rollUp() {
+  await db.sql`update app.ledger_mark set noted_at = noted_at - interval '1 minute'`;
+  return (await db.sql`select app.roll_up_balances() as done`)[0].done;
+}
+const rolledUp = async () =>
+  Number(
+    (await db.sql`select balance_cents from public.house_balances
+    where account_id = ${revenue}`)[0]?.balance_cents ?? 0,
+  );
+const balance = async () =>
+  Number((await db.sql`select app.house_balance(${revenue}) as cents`)[0].cents);
+
+test("they are right at every moment, however much is rolled up", async () => {
+  for (let entries = 1; entries <= 20; entries++) {
+    await spend(db.sql);
+    if (entries % 3 === 0) await rollUp();
+    expect(await balance()).toBe(entries);
+    expect(await violations(db.sql)).toEqual([]);
+  }
+  expect(await rolledUp()).toBeGreaterThan(10);
+});
+
+test("an entry that is written before others and committed after them is not missed", async () => {
+  await rollUp();
+  await db.sql.begin(async (late) => {
+    await spend(late);
+    await post(db.sql, [[await accountOf(db.sql, "ADJUSTMENT", "EUR"), -5], [revenue, 5]]);
+    await rollUp(); // notes the later one
+    expect(await rollUp()).toBe(false);
+    expect([await rolledUp(), await balance()]).toEqual([0, 5]);
+  });
+  expect(await rollUp()).toBe(true);
+  await rollUp();
+  expect([await rolledUp(), await balance()]).toEqual([6, 6]);
+  expect(await violations(db.sql)).toEqual([]);
+});
+
+test("twenty at once add each entry once", async () => {
+  for (let round = 0; round < 5; round++) {
+    await spend(db.sql);
+    await db.sql`update app.ledger_mark set noted_at = noted_at - interval '1 minute'`;
+    await Promise.all(Array.from({ length: 20 }, () => db.sql`select app.roll_up_balances()`));
+    expect(await violations(db.sql)).toEqual([]);
+  }
+  await rollUp();
+  expect(await rolledUp()).toBe(5);
+});
+
+test("one that does not add up is noticed", async () => {
+  await spend(db.sql);
+  for (const _ of [1, 2]) await rollUp();
+  await db
+    .superuser`update public.house_balances set balance_cents = balance_cents + 1 where account_id = ${revenue}`;
+  expect((await violations(db.sql)).map(({ rule }) => rule))
+    .toEqual(["a house balance is the sum of the entries that are rolled up"]);
+});
