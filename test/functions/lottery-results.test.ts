@@ -46,6 +46,15 @@ beforeEach(async () => {
 const fetchResults = () => runScheduled(stack, "/lottery-results");
 const mine = { draw_date: yesterday };
 
+test("twenty fetches at once enter a result once", async () => {
+  answer = () => Response.json({ winning_number: "07" });
+  await Promise.all(Array.from({ length: 20 }, fetchResults));
+  expect(
+    await stack.sql`select winning_number from app.lottery_entries where lottery_id = ${lotteryId}`,
+  )
+    .toEqual([{ winning_number: "07" }]);
+});
+
 test("the feed's result counts once an operator says the same", async () => {
   answer = () => Response.json({ winning_number: "07", series: "1" });
   expect((await fetchResults()).entered).toEqual([{ lottery_id: lotteryId, ...mine }]);

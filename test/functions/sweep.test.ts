@@ -111,6 +111,21 @@ test("a withdrawal of which nothing was sent is cancelled, and its money is free
   expect(await sent("/v1/transfers")).toBe(0);
 });
 
+test("twenty sweeps at once do what one does", async () => {
+  await fault("/v1/transfers", LOST_ANSWERS["the connection broke"]);
+  expect((await withdraw(stack, ana, AMOUNT)).status).toBe(201);
+  await stack.sql`update public.wallet_withdrawals set check_at = now() where user_id = ${ana.id}`;
+  const swept = await Promise.all(
+    Array.from({ length: 20 }, () => runScheduled(stack, "/reconcile/sweep")),
+  );
+  expect(swept.flatMap(({ withdrawals }) => withdrawals).length).toBe(1);
+  expect([await sent("/v1/transfers"), await sent("/v1/payouts")]).toEqual([1, 1]);
+  expect(await state()).toMatchObject({ status: "PROCESSING", transferred: true, held: AMOUNT });
+  await finish("pay");
+  expect(await state()).toMatchObject({ status: "COMPLETED", balance: 0, held: 0 });
+  await expectBalanced();
+});
+
 for (const [what, rule] of Object.entries(LOST_ANSWERS)) {
   test(`a transfer is found, never sent twice, and goes on to the bank when ${what}`, async () => {
     await fault("/v1/transfers", rule);
