@@ -21,10 +21,13 @@ interface Outcome {
 
 const AT_ONCE = 100;
 const BATCHES = 20;
+/** The clock calls again soon: a Novu that is slow shall not keep more and more senders busy. */
+const LONGEST_MS = 20_000;
 
 export async function sendDue(system: Rpc, requestId: string) {
   const total = { sent: 0, skipped: 0, failed: 0 };
-  for (let batch = 0; batch < BATCHES; batch++) {
+  const began = performance.now();
+  for (let batch = 0; batch < BATCHES && performance.now() - began < LONGEST_MS; batch++) {
     const due = await system("claim_notifications", { max_rows: AT_ONCE }) as unknown;
     const outcome = await send(due as Notification[], requestId);
     await system("record_notifications", outcome);
