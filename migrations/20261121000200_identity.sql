@@ -33,7 +33,8 @@ create table public.profiles (
   constraint profiles_country check (country ~ '^[A-Z]{2}$'),
   constraint profiles_birth_date check (birth_date >= date '1900-01-01'),
   constraint profiles_locale check (locale ~ '^(en|es|it)(-[A-Z]{2})?$'),
-  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and length(preferences::text) <= 8192)
+  constraint profiles_preferences check (jsonb_typeof(preferences) = 'object' and length(preferences::text) <= 8192
+    and not preferences @? 'strict $.channels.keyvalue().value ? (@.type() != "boolean")')
 );
 comment on table public.profiles is 'One row for each user, made when the user signs up.';
 comment on column public.profiles.phone is 'E.164, for example +34600111222.';
@@ -238,6 +239,15 @@ $$;
 create trigger enforce_birth_date_lock before update of birth_date on public.profiles
   for each row execute function app.enforce_birth_date_lock();
 
+-- Preferences key by key, and of the channels each by itself: who says no to one has not said anything about
+-- the others.
+create function app.merge_preferences(p_old jsonb, p_new jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select p_old || p_new || case
+    when jsonb_typeof(p_old -> 'channels') = 'object' and jsonb_typeof(p_new -> 'channels') = 'object'
+    then jsonb_build_object('channels', (p_old -> 'channels') || (p_new -> 'channels')) else '{}' end
+$$;
+
 -- Changes the caller's own profile: only the keys that are given, only these; preferences key by key.
 -- Raises not_authenticated, rate_limited, request_invalid, birth_date_locked.
 create function app.update_profile(p_changes jsonb) returns void
@@ -258,7 +268,7 @@ begin
     country = case when p_changes ? 'country' then p_changes ->> 'country' else p.country end,
     birth_date = case when p_changes ? 'birth_date' then (p_changes ->> 'birth_date')::date else p.birth_date end,
     locale = case when p_changes ? 'locale' then p_changes ->> 'locale' else p.locale end,
-    preferences = p.preferences || coalesce(p_changes -> 'preferences', '{}')
+    preferences = app.merge_preferences(p.preferences, coalesce(p_changes -> 'preferences', '{}'))
   where p.id = v_user_id;
 end
 $$;

@@ -49,11 +49,14 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
+  v_before public.play_limits;
   v_limit public.play_limits;
 begin
   perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
   perform app.require_currency(p_currency);
+  select * into v_before from public.play_limits
+  where user_id = v_user_id and kind = p_kind and period = p_period and currency = p_currency;
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -64,6 +67,9 @@ begin
       when p_amount_cents = l.pending_amount_cents and l.pending_from > app.clock() then l.pending_from
       when p_amount_cents > app.limit_in_force(l) then v_raised_from end
   returning * into v_limit;
+  if v_limit is not distinct from v_before then
+    return; -- what was asked for is what there is
+  end if;
   perform app.tell('limits_changed', v_user_id, null, jsonb_build_object('kind', p_kind, 'period', p_period,
     'pending_amount', app.decimal_of(v_limit.pending_amount_cents, p_currency), 'pending_from', v_limit.pending_from)
     || app.money_of(app.limit_in_force(v_limit), p_currency));

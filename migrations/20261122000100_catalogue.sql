@@ -123,6 +123,7 @@ create table public.raffles (
   published_at timestamptz,
   cancelled_at timestamptz,
   cancel_reason text,
+  cancel_code text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint raffles_published check ((state = 'DRAFT') = (published_at is null) or state = 'CANCELLED'),

@@ -48,14 +48,15 @@ begin
 end
 $$;
 
--- Makes a raffle CANCELLED. The caller has locked its lanes and the raffle.
-create function app.stop_raffle(p_raffle_id uuid, p_reason text) returns void
+-- Makes a raffle CANCELLED; the code says it to whoever does not read the reason's language. The caller has
+-- locked its lanes and the raffle.
+create function app.stop_raffle(p_raffle_id uuid, p_reason text, p_code text default null) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   v_raffle public.raffles;
 begin
   update app.raffle_lanes set open = false where raffle_id = p_raffle_id;
-  update public.raffles set state = 'CANCELLED', cancelled_at = app.clock(), cancel_reason = p_reason
+  update public.raffles set state = 'CANCELLED', cancelled_at = app.clock(), cancel_reason = p_reason, cancel_code = p_code
   where id = p_raffle_id
   returning * into v_raffle;
   update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;

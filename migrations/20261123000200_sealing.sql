@@ -86,7 +86,7 @@ begin
   if v_raffle.min_tickets > (
     select coalesce(sum(quantity), 0) from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED')
   then
-    perform app.stop_raffle(p_raffle_id, 'Fewer tickets were sold than its minimum.');
+    perform app.stop_raffle(p_raffle_id, 'Fewer tickets were sold than its minimum.', 'minimum_not_reached');
     perform app.refund_purchases(p_raffle_id);
     return 'CANCELLED';
   end if;

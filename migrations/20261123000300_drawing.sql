@@ -121,13 +121,13 @@ begin
     perform app.post_transaction('FEE', array[
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
   end if;
+  perform app.tell('raffle_drawn', null, p_raffle_id);
   perform app.offer_prize(v_raffle, place) from public.winners
   where raffle_id = p_raffle_id and amount_cents is null order by place;
   -- What was taken from stock and is won by nobody goes back.
   update public.prizes set stock = stock + v_raffle.prizes_taken - (
     select count(*) from public.prize_claims where raffle_id = p_raffle_id)
   where id = v_raffle.prize_id;
-  perform app.tell('raffle_drawn', null, p_raffle_id);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
 end

@@ -49,7 +49,7 @@ begin
     perform app.await_lottery(v_raffle, app.next_lottery_date(v_draw.lottery_id, v_draw.draw_date));
     return false;
   elsif not v_is_sold and v_raffle.unsold_rule = 'REFUND' then
-    perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.');
+    perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.', 'number_not_sold');
     perform app.refund_purchases(p_raffle_id);
     return false;
   end if;

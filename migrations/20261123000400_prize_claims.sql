@@ -103,7 +103,8 @@ begin
   if not found then
     perform app.fail('prize_not_found');
   end if;
-  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object('place', p_place));
+  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object(
+    'place', p_place, 'status', p_status, 'tracking', v_claim.tracking));
 end
 $$;
 

@@ -42,20 +42,17 @@ insert into app.state_changes (subject, from_state, to_state) values
   ('notifications', 'QUEUED', 'SKIPPED'),
   ('notifications', 'QUEUED', 'DEAD'),
   ('notifications', 'DEAD', 'QUEUED');
+create trigger record_change after update on public.notifications
+  for each row when (old.status = 'DEAD') execute function app.record_change('id');
 create trigger enforce_state_change before update on public.notifications
   for each row when (old.status is distinct from new.status) execute function app.enforce_state_change();
 
 
 -- From the outbox -------------------------------------------------------------------------------------------
 
--- Queues what the outbox holds for one person each, then a part of what it holds for many. Run by the clock
--- and before every sending, by as many as like to.
+-- Queues what the outbox holds for one person each. Called before every sending, by as many as like to.
 create function app.queue_notifications(p_max integer default 5000) returns bigint
-language plpgsql security definer set search_path = '' as $$
-declare
-  v_row app.outbox;
-  v_queued bigint;
-begin
+language sql security definer set search_path = '' as $$
   with taken as (
     delete from app.outbox where id in (
       select id from app.outbox where user_id is not null order by id limit p_max for update skip locked)
@@ -65,8 +62,17 @@ begin
     select id, event, user_id, subject_id, details, created_at from taken
     returning 1
   )
-  select count(*) into v_queued from queued;
-  for v_row in select * from app.outbox where user_id is null order by id limit 20 for update skip locked loop
+  select count(*) from queued
+$$;
+
+-- Queues what the outbox holds for many, a part at a time: finding the people may take long. Run by the clock.
+create function app.spread_notifications(p_max integer default 50000) returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row app.outbox;
+  v_queued bigint := 0;
+begin
+  for v_row in select * from app.outbox where user_id is null order by id limit 10 for update skip locked loop
     v_queued := v_queued + app.spread_notification(v_row, p_max);
   end loop;
   return v_queued;
@@ -134,7 +140,16 @@ $$;
 create function app.notifications_are_due() returns boolean
 language sql stable security definer set search_path = '' as $$
   select exists (select from public.notifications where status = 'QUEUED' and due_at <= clock_timestamp())
-    or exists (select from app.outbox)
+    or exists (select from app.outbox where user_id is not null)
+$$;
+
+-- Whether messages have been waiting for a quarter of an hour in which none was sent.
+create function app.messages_wait() returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (select from public.notifications
+      where status = 'QUEUED' and happened_at < clock_timestamp() - interval '15 minutes')
+    and not exists (select from public.notifications
+      where status = 'SENT' and ended_at > clock_timestamp() - interval '15 minutes')
 $$;
 
 -- Hands out what is to be sent now, with all that is to be said. Each row goes to one caller, and is due
@@ -161,7 +176,7 @@ begin
   select array_agg(c) into v_claimed from claimed c;
   return coalesce((
     select jsonb_agg(jsonb_build_object(
-      'id', n.id, 'event', n.event, 'person', app.describe_person(n.user_id), 'facts', app.facts_of(n))
+      'id', n.id, 'event', n.event, 'user_id', n.user_id, 'person', app.describe_person(n.user_id), 'facts', app.facts_of(n))
       order by n.happened_at, n.outbox_id)
     from unnest(v_claimed) as n), '[]');
 end
@@ -249,10 +264,23 @@ begin
   return null;
 end
 $$;
-create trigger tell_subscriber_changed after insert or update of display_name, phone, locale, preferences on public.profiles
-  for each row execute function app.tell_subscriber_changed();
+create trigger tell_subscriber after insert on public.profiles for each row execute function app.tell_subscriber_changed();
+create trigger tell_subscriber_changed after update on public.profiles
+  for each row when ((old.display_name, old.phone, old.locale) is distinct from (new.display_name, new.phone, new.locale))
+  execute function app.tell_subscriber_changed();
 create trigger tell_subscriber_changed after update of email on auth.users
   for each row when (old.email is distinct from new.email) execute function app.tell_subscriber_changed();
+
+-- Whoever is deleted is forgotten by Novu too.
+create function app.tell_subscriber_deleted() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform app.tell('subscriber_deleted', old.id);
+  return null;
+end
+$$;
+create trigger tell_subscriber_deleted after delete on public.profiles
+  for each row execute function app.tell_subscriber_deleted();
 
 -- Who has confirmed the address is welcome.
 create function app.tell_welcome() returns trigger

@@ -55,7 +55,7 @@ create function app.facts_of_raffle(p_event text, p_raffle_id uuid, p_user_id uu
 language sql stable security definer set search_path = '' as $$
   select app.name_raffle(r.id) || case p_event
     when 'raffle_full' then jsonb_build_object('tickets_required', r.tickets_required)
-    when 'raffle_cancelled' then jsonb_build_object('reason', r.cancel_reason) || (
+    when 'raffle_cancelled' then jsonb_build_object('reason', r.cancel_reason, 'code', r.cancel_code) || (
       select app.money_of(sum(amount_cents)::bigint, r.currency) from public.purchases
       where raffle_id = r.id and user_id = p_user_id and confirmed_at is not null)
     when 'raffle_sealed' then (
@@ -77,17 +77,17 @@ language sql stable security definer set search_path = '' as $$
   from public.raffles r where r.id = p_raffle_id
 $$;
 
-create function app.facts_of_prize(p_event text, p_raffle_id uuid, p_place integer) returns jsonb
+create function app.facts_of_prize(p_event text, p_raffle_id uuid, p_details jsonb) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select app.name_raffle(c.raffle_id)
     || jsonb_build_object('place', c.place, 'prize_title', (
       select p.title from public.prizes p join public.raffles r on r.prize_id = p.id where r.id = c.raffle_id))
     || case p_event
-      when 'prize_sent' then jsonb_build_object('status', c.status, 'tracking', c.tracking)
+      when 'prize_sent' then p_details - 'place'
       else jsonb_build_object('ticket_num', w.ticket_num, 'claim_until', c.claim_until) end
   from public.prize_claims c join public.winners w using (raffle_id, place)
   -- Who has claimed it meanwhile need not be asked to.
-  where c.raffle_id = p_raffle_id and c.place = p_place and (p_event = 'prize_sent' or c.status = 'OFFERED')
+  where c.raffle_id = p_raffle_id and c.place = (p_details ->> 'place')::integer and (p_event = 'prize_sent' or c.status = 'OFFERED')
 $$;
 
 create function app.facts_of_withdrawal(p_event text, p_withdrawal_id uuid) returns jsonb
@@ -107,7 +107,7 @@ declare
 begin
   return case
     when v_event like 'purchase\_%' or v_event = 'refund_to_wallet' then app.facts_of_purchase(v_event, v_id)
-    when v_event like 'prize\_%' then app.facts_of_prize(v_event, v_id, (v_details ->> 'place')::integer)
+    when v_event like 'prize\_%' then app.facts_of_prize(v_event, v_id, v_details)
     when v_event like 'raffle\_%' or v_event in ('won', 'not_won') then
       app.facts_of_raffle(v_event, v_id, p_notification.user_id)
     when v_event like 'withdrawal\_%' then app.facts_of_withdrawal(v_event, v_id)

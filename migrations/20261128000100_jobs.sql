@@ -37,7 +37,9 @@ comment on column public.jobs.last_runid is 'Up to which row of cron.job_run_det
 alter table public.jobs enable row level security;
 
 create table app.function_calls (
-  request_id bigint primary key,
+  id bigint generated always as identity primary key,
+  -- pg_net's own: after a crash its unlogged tables begin at 1 again.
+  request_id bigint not null,
   job text not null references public.jobs (name) on delete cascade,
   called_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz
@@ -125,7 +127,7 @@ $$;
 -- What has become of jobs since it was last looked: their runs, and the answers to what they had sent. A run
 -- that sends something is over when that is answered.
 create function app.job_outcomes()
-returns table (job text, began timestamptz, ended timestamptz, runid bigint, request_id bigint, is_over boolean, failure text)
+returns table (job text, began timestamptz, ended timestamptz, runid bigint, call_id bigint, is_over boolean, failure text)
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return query
@@ -137,17 +139,18 @@ begin
     where d.runid > (select min(last_runid) from public.jobs) and d.runid > j.last_runid and d.status in ('succeeded', 'failed');
   if to_regclass('net._http_response') is not null then
     return query
-      select f.job, f.called_at, clock_timestamp(), null::bigint, f.request_id, true, case
+      select f.job, f.called_at, clock_timestamp(), null::bigint, f.id, true, case
         when r.status_code between 200 and 299 then null
         when r.id is null then 'no answer'
         else coalesce(r.error_msg, 'answered ' || r.status_code) end
-      from app.function_calls f left join net._http_response r on r.id = f.request_id
+      from app.function_calls f left join net._http_response r on r.id = f.request_id and r.created >= f.called_at
       where f.ended_at is null and (r.id is not null or f.called_at < clock_timestamp() - interval '5 minutes');
   end if;
 end
 $$;
 
--- Notes how the jobs are getting on, and tells the operators of those that keep failing or do not run.
+-- Notes how the jobs are getting on, and tells the operators of those that keep failing or do not run, until
+-- they do.
 -- Run by the clock; of several at once, one does it.
 create function app.watch_jobs() returns void
 language plpgsql security definer set search_path = '' as $$
@@ -162,7 +165,7 @@ begin
   with outcome as materialized (
     select * from app.job_outcomes()
   ), answered as (
-    update app.function_calls f set ended_at = v_now from outcome o where f.request_id = o.request_id
+    update app.function_calls f set ended_at = v_now from outcome o where f.id = o.call_id
   ), summed as (
     select job, max(began) as began, max(runid) as runid,
       max(ended) filter (where is_over and failure is null) as succeeded
@@ -184,6 +187,8 @@ begin
     -- The clock begins again: nobody can be late for what it slept through.
     update public.jobs set next_run_at = app.next_run(schedule, v_now) where next_run_at < v_now;
   end if;
+  update public.operator_alerts set resolved_at = v_now where resolved_at is null
+    and (kind = 'job_failing' and subject <> all (app.failing_jobs()) or kind = 'job_late' and subject <> all (app.late_jobs()));
   perform app.alert_operators('job_failing', name, jsonb_build_object('failures', failures, 'result', last_result))
   from public.jobs where name = any (app.failing_jobs());
   perform app.alert_operators('job_late', name, jsonb_build_object('expected_at', next_run_at))
@@ -253,6 +258,7 @@ insert into public.jobs (name, schedule, command, description) values
   ('expire-holds', '* * * * *', 'select app.expire_holds()', 'Releases holds whose time is over.'),
   ('pass-on-prizes', '37 * * * *', 'select app.pass_on_prizes()', 'Offers prizes that nobody claimed to the next place.'),
   ('remind-prizes', '42 * * * *', 'select app.remind_prizes()', 'Reminds of prizes that are to be claimed.'),
+  ('spread-notifications', '2 seconds', 'select app.spread_notifications()', 'Queues a message to many for each of them.'),
   ('send-notifications', '5 seconds',
     $$select app.call_function('send-notifications', '/send-notifications') where app.notifications_are_due()$$,
     'Sends what people are to be told.'),
@@ -280,5 +286,6 @@ language sql stable security definer set search_path = '' as $$
     'failing_jobs', app.failing_jobs(),
     'late_jobs', app.late_jobs(),
     'ages', (select jsonb_object_agg(name, floor(extract(epoch from clock_timestamp() - last_succeeded_at))) from public.jobs),
+    'messages_wait', app.messages_wait(),
     'violations', (select count(*) from public.operator_alerts where kind = 'invariant' and resolved_at is null))
 $$;

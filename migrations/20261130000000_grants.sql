@@ -240,6 +240,9 @@ to authenticated;
 
 -- service_role: our own functions, where a user cannot be the one who acts ------------------------
 
+-- Nobody waits for these: sealing and drawing a large raffle may take longer than a request of a user's.
+alter role service_role set statement_timeout = '120s';
+
 grant usage on schema app to service_role;
 grant execute on function app.check_request(), app.fail(text, jsonb), app.report_health() to service_role;
 grant select on app.error_codes to service_role;

@@ -785,6 +785,7 @@ export type Database = {
         Row: {
           "boost_limit": number | null;
           "boost_price_cents": number | null;
+          "cancel_code": string | null;
           "cancel_reason": string | null;
           "cancelled_at": string | null;
           "category_id": string | null;
@@ -823,6 +824,7 @@ export type Database = {
         Insert: {
           "boost_limit"?: number | null;
           "boost_price_cents"?: number | null;
+          "cancel_code"?: string | null;
           "cancel_reason"?: string | null;
           "cancelled_at"?: string | null;
           "category_id"?: string | null;
@@ -859,6 +861,7 @@ export type Database = {
         Update: {
           "boost_limit"?: number | null;
           "boost_price_cents"?: number | null;
+          "cancel_code"?: string | null;
           "cancel_reason"?: string | null;
           "cancelled_at"?: string | null;
           "category_id"?: string | null;

@@ -1,4 +1,5 @@
 // Novu: one client for the process, made when it is first needed, because importing it takes a while.
+import { createHmac } from "node:crypto";
 import type { Novu } from "@novu/node";
 import { env } from "./env.ts";
 
@@ -30,6 +31,10 @@ async function connect(): Promise<Novu> {
   return made;
 }
 
+/** Proves to Novu's inbox that we know who is looking. */
+export const signSubscriber = (id: string): string =>
+  createHmac("sha256", env().NOVU_SECRET_KEY).update(id).digest("hex");
+
 /**
  * Sends each event under the id of its notification, so that sending it again is not a second message. Novu
  * learns with it who the person is.
@@ -49,7 +54,9 @@ export async function sendEvents(
     const { data } = await api.bulkTrigger(requests);
     const failures: Failures = new Map();
     (data.data as { error?: unknown }[]).forEach(({ error }, at) => {
-      if (error) failures.set(events[at].id, `Novu refused: ${[error].flat().join("; ")}`);
+      if (error && !isRepeated(error)) {
+        failures.set(events[at].id, `Novu refused: ${[error].flat().join("; ")}`);
+      }
     });
     return failures;
   } catch (error) {
@@ -61,7 +68,7 @@ export async function sendEvents(
   }
 }
 
-/** Creates or updates what Novu knows of these people, and by which channels they want to hear. */
+/** Creates or updates what Novu knows of these people. */
 export async function updateSubscribers(
   changed: { id: string; person: Person }[],
 ): Promise<Failures> {
@@ -69,17 +76,6 @@ export async function updateSubscribers(
   const { subscribers } = await novu();
   try {
     await subscribers.bulkCreate(changed.map(({ person }) => describe(person)));
-    for (const { person } of changed) {
-      const preferences = Object.entries(person.channels)
-        .filter(([, wanted]) => typeof wanted === "boolean")
-        .map(([type, enabled]) => ({ type, enabled }));
-      if (preferences.length > 0) {
-        await subscribers.updateGlobalPreference(
-          person.id,
-          { enabled: true, preferences } as never,
-        );
-      }
-    }
     return new Map();
   } catch (error) {
     if (isRefused(error) && changed.length > 1) {
@@ -89,15 +85,28 @@ export async function updateSubscribers(
   }
 }
 
-function describe({ id, email, name, phone, locale }: Person) {
-  return {
-    subscriberId: id,
-    email,
-    locale,
-    ...(name && { firstName: name }),
-    ...(phone && { phone }),
-  };
+/** Makes Novu forget somebody; once is enough. */
+export async function deleteSubscriber(id: string, userId: string): Promise<Failures> {
+  const { subscribers } = await novu();
+  try {
+    await subscribers.delete(userId);
+    return new Map();
+  } catch (error) {
+    return statusOf(error) === 404 ? new Map() : allFailed([{ id }], error);
+  }
 }
+
+/** What is empty is said to be: Novu keeps what it is not told of. */
+const describe = ({ id, email, name, phone, locale }: Person) => ({
+  subscriberId: id,
+  email,
+  locale,
+  firstName: name ?? "",
+  phone: phone ?? "",
+});
+
+/** Some versions of Novu say so, others take a message's id again and drop the message. */
+const isRepeated = (error: unknown) => /transactionId.*not unique/i.test(String(error));
 
 const statusOf = (error: unknown) => (error as { response?: { status: number } }).response?.status;
 

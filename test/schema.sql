@@ -207,11 +207,12 @@ grant select on app.error_codes to authenticated;
 grant select on app.error_codes to service_role;
 
 create table app.function_calls (
+  id bigint not null generated always as identity,
   request_id bigint not null,
   job text not null,
   called_at timestamp with time zone not null default clock_timestamp(),
   ended_at timestamp with time zone,
-  constraint function_calls_pkey PRIMARY KEY (request_id),
+  constraint function_calls_pkey PRIMARY KEY (id),
   constraint function_calls_job_fkey FOREIGN KEY (job) REFERENCES public.jobs(name) ON DELETE CASCADE
 );
 CREATE INDEX function_calls_job ON app.function_calls USING btree (job, called_at);
@@ -631,6 +632,7 @@ CREATE INDEX notifications_due ON public.notifications USING btree (due_at) WHER
 CREATE INDEX notifications_ended ON public.notifications USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX notifications_user ON public.notifications USING btree (user_id, happened_at DESC);
 CREATE TRIGGER enforce_state_change BEFORE UPDATE ON public.notifications FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.enforce_state_change();
+CREATE TRIGGER record_change AFTER UPDATE ON public.notifications FOR EACH ROW WHEN ((old.status = 'DEAD'::public.notification_status)) EXECUTE FUNCTION app.record_change('id');
 create policy "Operators read notifications" on public.notifications for select to authenticated
   using (( SELECT app.has_role('operator'::public.staff_role) AS has_role));
 comment on table public.notifications is 'One message to one person. Its id is the transaction id under which Novu gets it, so that a second sending is not a second message.';
@@ -781,12 +783,14 @@ create table public.profiles (
   constraint profiles_locale CHECK ((locale ~ '^(en|es|it)(-[A-Z]{2})?$'::text)),
   constraint profiles_payout_account CHECK ((payout_account ~ '^acct_[A-Za-z0-9]{1,64}$'::text)),
   constraint profiles_phone CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
-  constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (length((preferences)::text) <= 8192)))
+  constraint profiles_preferences CHECK (((jsonb_typeof(preferences) = 'object'::text) AND (length((preferences)::text) <= 8192) AND (NOT (preferences @? 'strict $."channels".keyvalue()."value"?(@.type() != "boolean")'::jsonpath))))
 );
 alter table public.profiles enable row level security;
 CREATE TRIGGER enforce_birth_date_lock BEFORE UPDATE OF birth_date ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.enforce_birth_date_lock();
 CREATE TRIGGER record_change AFTER UPDATE ON public.profiles FOR EACH ROW WHEN ((auth.uid() IS DISTINCT FROM new.id)) EXECUTE FUNCTION app.record_change('id');
-CREATE TRIGGER tell_subscriber_changed AFTER INSERT OR UPDATE OF display_name, phone, locale, preferences ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.tell_subscriber_changed();
+CREATE TRIGGER tell_subscriber AFTER INSERT ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.tell_subscriber_changed();
+CREATE TRIGGER tell_subscriber_changed AFTER UPDATE ON public.profiles FOR EACH ROW WHEN ((((old.display_name IS DISTINCT FROM new.display_name) OR (old.phone IS DISTINCT FROM new.phone)) OR (old.locale IS DISTINCT FROM new.locale))) EXECUTE FUNCTION app.tell_subscriber_changed();
+CREATE TRIGGER tell_subscriber_deleted AFTER DELETE ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.tell_subscriber_deleted();
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION app.touch_updated_at();
 create policy "Users change their own profile, operators change all" on public.profiles for update to authenticated
   using (((id = ( SELECT auth.uid() AS uid)) OR ( SELECT app.has_role('operator'::public.staff_role) AS has_role)))
@@ -940,6 +944,7 @@ create table public.raffles (
   published_at timestamp with time zone,
   cancelled_at timestamp with time zone,
   cancel_reason text,
+  cancel_code text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   constraint raffles_pkey PRIMARY KEY (id),
@@ -2691,7 +2696,7 @@ begin
   select array_agg(c) into v_claimed from claimed c;
   return coalesce((
     select jsonb_agg(jsonb_build_object(
-      'id', n.id, 'event', n.event, 'person', app.describe_person(n.user_id), 'facts', app.facts_of(n))
+      'id', n.id, 'event', n.event, 'user_id', n.user_id, 'person', app.describe_person(n.user_id), 'facts', app.facts_of(n))
       order by n.happened_at, n.outbox_id)
     from unnest(v_claimed) as n), '[]');
 end
@@ -3402,7 +3407,7 @@ begin
     perform app.await_lottery(v_raffle, app.next_lottery_date(v_draw.lottery_id, v_draw.draw_date));
     return false;
   elsif not v_is_sold and v_raffle.unsold_rule = 'REFUND' then
-    perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.');
+    perform app.stop_raffle(p_raffle_id, 'The winning number ' || v_number || ' was not sold.', 'number_not_sold');
     perform app.refund_purchases(p_raffle_id);
     return false;
   end if;
@@ -3924,7 +3929,7 @@ declare
 begin
   return case
     when v_event like 'purchase\_%' or v_event = 'refund_to_wallet' then app.facts_of_purchase(v_event, v_id)
-    when v_event like 'prize\_%' then app.facts_of_prize(v_event, v_id, (v_details ->> 'place')::integer)
+    when v_event like 'prize\_%' then app.facts_of_prize(v_event, v_id, v_details)
     when v_event like 'raffle\_%' or v_event in ('won', 'not_won') then
       app.facts_of_raffle(v_event, v_id, p_notification.user_id)
     when v_event like 'withdrawal\_%' then app.facts_of_withdrawal(v_event, v_id)
@@ -3939,7 +3944,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.facts_of_prize(p_event text, p_raffle_id uuid, p_place integer)
+CREATE OR REPLACE FUNCTION app.facts_of_prize(p_event text, p_raffle_id uuid, p_details jsonb)
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
@@ -3949,11 +3954,11 @@ AS $function$
     || jsonb_build_object('place', c.place, 'prize_title', (
       select p.title from public.prizes p join public.raffles r on r.prize_id = p.id where r.id = c.raffle_id))
     || case p_event
-      when 'prize_sent' then jsonb_build_object('status', c.status, 'tracking', c.tracking)
+      when 'prize_sent' then p_details - 'place'
       else jsonb_build_object('ticket_num', w.ticket_num, 'claim_until', c.claim_until) end
   from public.prize_claims c join public.winners w using (raffle_id, place)
   -- Who has claimed it meanwhile need not be asked to.
-  where c.raffle_id = p_raffle_id and c.place = p_place and (p_event = 'prize_sent' or c.status = 'OFFERED')
+  where c.raffle_id = p_raffle_id and c.place = (p_details ->> 'place')::integer and (p_event = 'prize_sent' or c.status = 'OFFERED')
 $function$;
 
 CREATE OR REPLACE FUNCTION app.facts_of_purchase(p_event text, p_purchase_id uuid)
@@ -3984,7 +3989,7 @@ CREATE OR REPLACE FUNCTION app.facts_of_raffle(p_event text, p_raffle_id uuid, p
 AS $function$
   select app.name_raffle(r.id) || case p_event
     when 'raffle_full' then jsonb_build_object('tickets_required', r.tickets_required)
-    when 'raffle_cancelled' then jsonb_build_object('reason', r.cancel_reason) || (
+    when 'raffle_cancelled' then jsonb_build_object('reason', r.cancel_reason, 'code', r.cancel_code) || (
       select app.money_of(sum(amount_cents)::bigint, r.currency) from public.purchases
       where raffle_id = r.id and user_id = p_user_id and confirmed_at is not null)
     when 'raffle_sealed' then (
@@ -4596,7 +4601,7 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION app.job_outcomes()
- RETURNS TABLE(job text, began timestamp with time zone, ended timestamp with time zone, runid bigint, request_id bigint, is_over boolean, failure text)
+ RETURNS TABLE(job text, began timestamp with time zone, ended timestamp with time zone, runid bigint, call_id bigint, is_over boolean, failure text)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
@@ -4611,11 +4616,11 @@ begin
     where d.runid > (select min(last_runid) from public.jobs) and d.runid > j.last_runid and d.status in ('succeeded', 'failed');
   if to_regclass('net._http_response') is not null then
     return query
-      select f.job, f.called_at, clock_timestamp(), null::bigint, f.request_id, true, case
+      select f.job, f.called_at, clock_timestamp(), null::bigint, f.id, true, case
         when r.status_code between 200 and 299 then null
         when r.id is null then 'no answer'
         else coalesce(r.error_msg, 'answered ' || r.status_code) end
-      from app.function_calls f left join net._http_response r on r.id = f.request_id
+      from app.function_calls f left join net._http_response r on r.id = f.request_id and r.created >= f.called_at
       where f.ended_at is null and (r.id is not null or f.called_at < clock_timestamp() - interval '5 minutes');
   end if;
 end
@@ -4840,6 +4845,29 @@ AS $function$
   on conflict (id) do nothing
 $function$;
 
+CREATE OR REPLACE FUNCTION app.merge_preferences(p_old jsonb, p_new jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select p_old || p_new || case
+    when jsonb_typeof(p_old -> 'channels') = 'object' and jsonb_typeof(p_new -> 'channels') = 'object'
+    then jsonb_build_object('channels', (p_old -> 'channels') || (p_new -> 'channels')) else '{}' end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.messages_wait()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from public.notifications
+      where status = 'QUEUED' and happened_at < clock_timestamp() - interval '15 minutes')
+    and not exists (select from public.notifications
+      where status = 'SENT' and ended_at > clock_timestamp() - interval '15 minutes')
+$function$;
+
 CREATE OR REPLACE FUNCTION app.metadata_id(p_object jsonb, p_name text)
  RETURNS uuid
  LANGUAGE sql
@@ -4970,7 +4998,7 @@ CREATE OR REPLACE FUNCTION app.notifications_are_due()
  SET search_path TO ''
 AS $function$
   select exists (select from public.notifications where status = 'QUEUED' and due_at <= clock_timestamp())
-    or exists (select from app.outbox)
+    or exists (select from app.outbox where user_id is not null)
 $function$;
 
 CREATE OR REPLACE FUNCTION app.numbers_held(p_raffle_id uuid, p_user_id uuid, p_purchase_id uuid DEFAULT NULL::uuid)
@@ -5503,14 +5531,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.queue_notifications(p_max integer DEFAULT 5000)
  RETURNS bigint
- LANGUAGE plpgsql
+ LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_row app.outbox;
-  v_queued bigint;
-begin
   with taken as (
     delete from app.outbox where id in (
       select id from app.outbox where user_id is not null order by id limit p_max for update skip locked)
@@ -5520,12 +5544,7 @@ begin
     select id, event, user_id, subject_id, details, created_at from taken
     returning 1
   )
-  select count(*) into v_queued from queued;
-  for v_row in select * from app.outbox where user_id is null order by id limit 20 for update skip locked loop
-    v_queued := v_queued + app.spread_notification(v_row, p_max);
-  end loop;
-  return v_queued;
-end
+  select count(*) from queued
 $function$;
 
 CREATE OR REPLACE FUNCTION app.rank_tickets(p_seed bytea, p_tickets integer, p_places integer)
@@ -6246,6 +6265,7 @@ AS $function$
     'failing_jobs', app.failing_jobs(),
     'late_jobs', app.late_jobs(),
     'ages', (select jsonb_object_agg(name, floor(extract(epoch from clock_timestamp() - last_succeeded_at))) from public.jobs),
+    'messages_wait', app.messages_wait(),
     'violations', (select count(*) from public.operator_alerts where kind = 'invariant' and resolved_at is null))
 $function$;
 grant execute on function app.report_health() to anon;
@@ -6709,7 +6729,7 @@ begin
   if v_raffle.min_tickets > (
     select coalesce(sum(quantity), 0) from public.purchases where raffle_id = p_raffle_id and status = 'CONFIRMED')
   then
-    perform app.stop_raffle(p_raffle_id, 'Fewer tickets were sold than its minimum.');
+    perform app.stop_raffle(p_raffle_id, 'Fewer tickets were sold than its minimum.', 'minimum_not_reached');
     perform app.refund_purchases(p_raffle_id);
     return 'CANCELLED';
   end if;
@@ -6782,7 +6802,8 @@ begin
   if not found then
     perform app.fail('prize_not_found');
   end if;
-  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object('place', p_place));
+  perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object(
+    'place', p_place, 'status', p_status, 'tracking', v_claim.tracking));
 end
 $function$;
 grant execute on function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) to authenticated;
@@ -6861,11 +6882,14 @@ AS $function$
 declare
   v_user_id uuid := app.signed_in_user();
   v_raised_from timestamptz := app.clock() + make_interval(hours => app.setting('limit_raise_delay_hours'));
+  v_before public.play_limits;
   v_limit public.play_limits;
 begin
   perform app.take_turn(v_user_id);
   perform app.take_token('account', v_user_id);
   perform app.require_currency(p_currency);
+  select * into v_before from public.play_limits
+  where user_id = v_user_id and kind = p_kind and period = p_period and currency = p_currency;
   insert into public.play_limits as l (user_id, kind, period, currency, amount_cents)
   values (v_user_id, p_kind, p_period, p_currency, p_amount_cents)
   on conflict (user_id, kind, period, currency) do update set
@@ -6876,6 +6900,9 @@ begin
       when p_amount_cents = l.pending_amount_cents and l.pending_from > app.clock() then l.pending_from
       when p_amount_cents > app.limit_in_force(l) then v_raised_from end
   returning * into v_limit;
+  if v_limit is not distinct from v_before then
+    return; -- what was asked for is what there is
+  end if;
   perform app.tell('limits_changed', v_user_id, null, jsonb_build_object('kind', p_kind, 'period', p_period,
     'pending_amount', app.decimal_of(v_limit.pending_amount_cents, p_currency), 'pending_from', v_limit.pending_from)
     || app.money_of(app.limit_in_force(v_limit), p_currency));
@@ -6959,13 +6986,13 @@ begin
     perform app.post_transaction('FEE', array[
       (v_escrow_id, -v_rest), (app.account_of('REVENUE', v_raffle.currency), v_rest)]::app.posting[], p_raffle_id => p_raffle_id);
   end if;
+  perform app.tell('raffle_drawn', null, p_raffle_id);
   perform app.offer_prize(v_raffle, place) from public.winners
   where raffle_id = p_raffle_id and amount_cents is null order by place;
   -- What was taken from stock and is won by nobody goes back.
   update public.prizes set stock = stock + v_raffle.prizes_taken - (
     select count(*) from public.prize_claims where raffle_id = p_raffle_id)
   where id = v_raffle.prize_id;
-  perform app.tell('raffle_drawn', null, p_raffle_id);
   update public.raffles set state = 'SETTLED' where id = p_raffle_id;
   return true;
 end
@@ -7144,7 +7171,24 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION app.stop_raffle(p_raffle_id uuid, p_reason text)
+CREATE OR REPLACE FUNCTION app.spread_notifications(p_max integer DEFAULT 50000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row app.outbox;
+  v_queued bigint := 0;
+begin
+  for v_row in select * from app.outbox where user_id is null order by id limit 10 for update skip locked loop
+    v_queued := v_queued + app.spread_notification(v_row, p_max);
+  end loop;
+  return v_queued;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.stop_raffle(p_raffle_id uuid, p_reason text, p_code text DEFAULT NULL::text)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -7154,7 +7198,7 @@ declare
   v_raffle public.raffles;
 begin
   update app.raffle_lanes set open = false where raffle_id = p_raffle_id;
-  update public.raffles set state = 'CANCELLED', cancelled_at = app.clock(), cancel_reason = p_reason
+  update public.raffles set state = 'CANCELLED', cancelled_at = app.clock(), cancel_reason = p_reason, cancel_code = p_code
   where id = p_raffle_id
   returning * into v_raffle;
   update public.prizes set stock = stock + v_raffle.prizes_taken where id = v_raffle.prize_id;
@@ -7363,6 +7407,18 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.tell_subscriber_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.tell('subscriber_deleted', old.id);
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.tell_welcome()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7443,7 +7499,7 @@ begin
     country = case when p_changes ? 'country' then p_changes ->> 'country' else p.country end,
     birth_date = case when p_changes ? 'birth_date' then (p_changes ->> 'birth_date')::date else p.birth_date end,
     locale = case when p_changes ? 'locale' then p_changes ->> 'locale' else p.locale end,
-    preferences = p.preferences || coalesce(p_changes -> 'preferences', '{}')
+    preferences = app.merge_preferences(p.preferences, coalesce(p_changes -> 'preferences', '{}'))
   where p.id = v_user_id;
 end
 $function$;
@@ -7478,7 +7534,7 @@ begin
   with outcome as materialized (
     select * from app.job_outcomes()
   ), answered as (
-    update app.function_calls f set ended_at = v_now from outcome o where f.request_id = o.request_id
+    update app.function_calls f set ended_at = v_now from outcome o where f.id = o.call_id
   ), summed as (
     select job, max(began) as began, max(runid) as runid,
       max(ended) filter (where is_over and failure is null) as succeeded
@@ -7500,6 +7556,8 @@ begin
     -- The clock begins again: nobody can be late for what it slept through.
     update public.jobs set next_run_at = app.next_run(schedule, v_now) where next_run_at < v_now;
   end if;
+  update public.operator_alerts set resolved_at = v_now where resolved_at is null
+    and (kind = 'job_failing' and subject <> all (app.failing_jobs()) or kind = 'job_late' and subject <> all (app.late_jobs()));
   perform app.alert_operators('job_failing', name, jsonb_build_object('failures', failures, 'result', last_result))
   from public.jobs where name = any (app.failing_jobs());
   perform app.alert_operators('job_late', name, jsonb_build_object('expected_at', next_run_at))
@@ -8216,6 +8274,8 @@ select cron.schedule('seal-raffles', '2 seconds', 'select app.seal_raffle(id) fr
 
 select cron.schedule('send-notifications', '5 seconds', 'select app.call_function(''send-notifications'', ''/send-notifications'') where app.notifications_are_due()'); -- as postgres
 
+select cron.schedule('spread-notifications', '2 seconds', 'select app.spread_notifications()'); -- as postgres
+
 select cron.schedule('sweep-stripe', '* * * * *', 'select app.call_function(''sweep-stripe'', ''/reconcile/sweep'')'); -- as postgres
 
 select cron.schedule('watch-jobs', '5 seconds', 'select app.watch_jobs()'); -- as postgres
@@ -8229,3 +8289,5 @@ alter role authenticated set statement_timeout=8s;
 alter role authenticator set lock_timeout=8s;
 alter role authenticator set pgrst.db_pre_request=app.check_request;
 alter role authenticator set statement_timeout=8s;
+
+alter role service_role set statement_timeout=120s;

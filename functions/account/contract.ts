@@ -52,6 +52,8 @@ const account = z.object({
   self_excluded_until: time.nullable(),
 });
 
+const inbox = z.object({ subscriber_id: z.uuid(), subscriber_hash: z.string() });
+
 export const contract = defineContract("account", {
   readAccount: {
     method: "get",
@@ -59,6 +61,14 @@ export const contract = defineContract("account", {
     summary: "Your own profile, roles, limits and self-exclusion",
     caller: "user",
     response: account,
+  },
+  readInbox: {
+    method: "get",
+    path: "/inbox",
+    summary:
+      "What Novu's in-app inbox asks of a frontend, so that people see their own messages only",
+    caller: "user",
+    response: inbox,
   },
   changeAccount: {
     method: "patch",

@@ -2,13 +2,14 @@
 // when it is tried again; a sender that breaks off anywhere leaves nothing undone.
 import type { Rpc } from "../../shared/database.ts";
 import type { Person } from "../../shared/novu.ts";
-import { sendEvents, updateSubscribers } from "../../shared/novu.ts";
+import { deleteSubscriber, sendEvents, updateSubscribers } from "../../shared/novu.ts";
 import { isEssential, renderNotification } from "../../shared/notifications/render.ts";
 import { logFailure } from "../../shared/report.ts";
 
 interface Notification {
   id: string;
   event: string;
+  user_id: string;
   person: Person | null;
   facts: Record<string, unknown> | null;
 }
@@ -55,8 +56,9 @@ async function send(due: Notification[], requestId: string): Promise<Outcome> {
   const people = [];
   const messages = [];
   const unsayable = new Map<string, unknown>();
-  for (const { id, event, person, facts } of due) {
-    if (!person || !facts) outcome.skipped.push(id);
+  for (const { id, event, user_id, person, facts } of due) {
+    if (event === "subscriber_deleted") record([id], await deleteSubscriber(id, user_id));
+    else if (!person || !facts) outcome.skipped.push(id);
     else if (event === "subscriber_changed") people.push({ id, person });
     else {
       try {

@@ -145,7 +145,13 @@ export const catalogue = {
   raffle_cancelled: {
     workflow: "raffle-cancelled",
     essential: true,
-    facts: z.strictObject({ ...raffle, reason: z.string(), ...money }),
+    facts: z.strictObject({
+      ...raffle,
+      reason: z.string(),
+      /** Why, where it was nobody's decision. */
+      code: z.enum(["minimum_not_reached", "number_not_sold"]).nullable(),
+      ...money,
+    }),
   },
   limits_changed: {
     workflow: "limits-changed",

@@ -1,6 +1,7 @@
 // What people are told, in English.
 import { catalogue as errors } from "../errors.ts";
 import type { Texts } from "./catalogue.ts";
+import { reasonIn } from "./reasons.ts";
 import { counted, type Say, sentences, stopped } from "./say.ts";
 
 const nouns = {
@@ -247,7 +248,7 @@ export const en: Texts = {
     title: "A raffle has been cancelled",
     body: sentences(
       `“${facts.raffle_title}” has been cancelled.`,
-      `Reason: ${stopped(facts.reason)}`,
+      `Reason: ${reasonIn("en", facts)}`,
       `Everything you paid for it, ${
         say.money(facts.amount, facts.currency)
       }, goes back to your wallet.`,

@@ -1,6 +1,7 @@
 // What people are told, in Spanish.
 import { catalogue as errors } from "../errors.ts";
 import type { Texts } from "./catalogue.ts";
+import { reasonIn } from "./reasons.ts";
 import { counted, type Say, sentences, stopped } from "./say.ts";
 
 const nouns = {
@@ -253,7 +254,7 @@ export const es: Texts = {
     title: "Se ha cancelado un sorteo",
     body: sentences(
       `El sorteo «${facts.raffle_title}» se ha cancelado.`,
-      `Motivo: ${stopped(facts.reason)}`,
+      `Motivo: ${reasonIn("es", facts)}`,
       `Todo lo que pagaste, ${say.money(facts.amount, facts.currency)}, vuelve a tu monedero.`,
     ),
   }),

@@ -1,6 +1,7 @@
 // What people are told, in Italian.
 import { catalogue as errors } from "../errors.ts";
 import type { Texts } from "./catalogue.ts";
+import { reasonIn } from "./reasons.ts";
 import { counted, type Say, sentences, stopped } from "./say.ts";
 
 const nouns = {
@@ -259,7 +260,7 @@ export const it: Texts = {
     title: "Una lotteria è stata annullata",
     body: sentences(
       `La lotteria «${facts.raffle_title}» è stata annullata.`,
-      `Motivo: ${stopped(facts.reason)}`,
+      `Motivo: ${reasonIn("it", facts)}`,
       `Tutto ciò che hai pagato, ${
         say.money(facts.amount, facts.currency)
       }, torna nel tuo portafoglio.`,

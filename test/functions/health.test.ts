@@ -42,6 +42,38 @@ describe("health", () => {
     expect(Object.keys(jobs.ages).sort()).toEqual(names.map(({ name }) => name).sort());
   });
 
+  test("messages that wait while none is sent are named", async () => {
+    await stack.sql`select cron.unschedule('send-notifications')`;
+    await stack.sql`insert into public.notifications (outbox_id, event, user_id, happened_at)
+      values (-1, 'welcome', gen_random_uuid(), now() - interval '16 minutes')`;
+    const { status, body } = await call(stack, "GET", "/health");
+    expect([status, body.checks.novu.reason]).toEqual([503, "messages wait to be sent"]);
+    await stack
+      .sql`insert into public.notifications (outbox_id, event, user_id, happened_at, status, due_at, ended_at)
+      values (-2, 'welcome', gen_random_uuid(), now(), 'SENT', null, now())`;
+    expect((await call(stack, "GET", "/health")).status).toBe(200);
+    await stack.sql`delete from public.notifications where outbox_id < 0`;
+  });
+
+  test("however many ask at once, each part is asked once", async () => {
+    const asked = async () => {
+      const answer = await fetch(`${stack.services.stripeUrl}/_control/requests?path=/v1/balance`);
+      return (await answer.json()).requests.length;
+    };
+    const before = await asked();
+    await control(stack.services.stripeUrl, "faults", {
+      kind: "hang",
+      ms: 500,
+      path: "/v1/balance",
+      times: 1,
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => call(stack, "GET", "/health")),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(await asked() - before).toBe(1);
+  });
+
   test("it says how long ago each job did its work", async () => {
     const age = async () =>
       (await call(stack, "GET", "/health")).body.checks.jobs.ages["expire-purchases"];

@@ -1,6 +1,7 @@
 // Messages as people get them: from what they did, through the function, to Novu.
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keys } from "../support/database.ts";
+import { encodeHex } from "../../shared/hex.ts";
+import { createUser, keys } from "../support/database.ts";
 import { emptyOutbox, toldOf } from "../support/notifications.ts";
 import { runScheduled } from "../support/payments.ts";
 import { player, raffle } from "../support/raffles.ts";
@@ -89,7 +90,13 @@ test("a purchase sends its receipt once: numbers, amount, raffle, under the noti
   for (const fact of ["Two wheels", "1 and 2", "€10.00"]) {
     expect(request.payload.body).toContain(fact);
   }
-  expect(request.to).toEqual({ subscriberId: ana.id, email: ana.email, locale: "en" });
+  expect(request.to).toEqual({
+    subscriberId: ana.id,
+    email: ana.email,
+    locale: "en",
+    firstName: "",
+    phone: "",
+  });
 });
 
 test("people read their own language, with their country's way of writing amounts", async () => {
@@ -119,6 +126,38 @@ test("Novu knows who signs up, and what they change about themselves", async () 
     firstName: "Anna",
     phone: "+34600111222",
   });
+  await change(ana, { display_name: null, phone: null });
+  await sendAll();
+  expect(await subscriber()).toMatchObject({ firstName: "", phone: "" });
+});
+
+test("Novu forgets who is deleted", async () => {
+  const { id } = await createUser(stack);
+  const known = async () => {
+    const answer = await fetch(`${stack.services.novuUrl}/v1/subscribers/${id}`, {
+      headers: { authorization: "ApiKey any" },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  await sendAll();
+  expect(await known()).toBe(200);
+  await stack.sql`delete from auth.users where id = ${id}`;
+  await sendAll();
+  expect(await known()).toBe(404);
+});
+
+test("a frontend can open the inbox of whoever is signed in, and of nobody else", async () => {
+  const { status, body } = await call(stack, "GET", "/account/inbox", { token: ana.token });
+  const secret = new TextEncoder().encode(keys.novu_secret_key);
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", secret, algorithm, false, ["sign"]);
+  const signature = await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(ana.id));
+  expect([status, body]).toEqual([200, {
+    subscriber_id: ana.id,
+    subscriber_hash: encodeHex(new Uint8Array(signature)),
+  }]);
+  expect((await call(stack, "GET", "/account/inbox")).status).toBe(401);
 });
 
 describe("who does not want to hear by a channel", () => {
@@ -148,17 +187,21 @@ describe("who does not want to hear by a channel", () => {
     expect(rows.find(({ event }) => event === "raffle_full")!.status).toBe("SKIPPED");
   });
 
-  test("is known to Novu for it", async () => {
-    await change(ana, { preferences: { channels: { email: false, in_app: true, sms: "no" } } });
-    await sendAll();
-    const answer = await fetch(
-      `${stack.services.novuUrl}/v1/subscribers/${ana.id}/preferences/global`,
-      { headers: { authorization: "ApiKey any" } },
-    );
-    expect((await answer.json()).data).toEqual([{
-      preference: { enabled: true, channels: { email: false, in_app: true } },
-    }]);
+  test("says so channel by channel", async () => {
+    await change(ana, { preferences: { channels: { email: false } } });
+    await change(ana, { preferences: { channels: { in_app: true }, theme: "dark" } });
+    const { body } = await call(stack, "GET", "/account", { token: ana.token });
+    expect(body.profile.preferences)
+      .toEqual({ channels: { email: false, in_app: true }, theme: "dark" });
   });
+
+  test.each([{ email: "no" }, { email: 0 }, { email: null }, { in_app: [] }])(
+    "is not taken at a word that is neither yes nor no: %j",
+    async (channels) => {
+      const { status, body } = await change(ana, { preferences: { channels } });
+      expect([status, body.error.code]).toEqual([422, "request_invalid"]);
+    },
+  );
 });
 
 describe("when Novu", () => {

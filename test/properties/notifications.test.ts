@@ -35,9 +35,11 @@ async function novu(verb: string, body: Record<string, unknown> = {}) {
 const send = () => call(stack, "POST", "/send-notifications", { token: keys.scheduler_secret });
 
 /** Nobody waits for hours here: what failed, or was lost with its sender, is due again at once. */
-const waitOver = () =>
-  stack
-    .sql`update public.notifications set due_at = now(), attempts = least(attempts, 3) where status = 'QUEUED'`;
+const waitOver = async () => {
+  await stack.sql`select app.spread_notifications()`;
+  await stack.sql`update public.notifications set due_at = now(), attempts = least(attempts, 3)
+    where status = 'QUEUED'`;
+};
 
 async function received() {
   const answer = await fetch(`${stack.services.novuUrl}/_local/novu?limit=10000`);

@@ -404,6 +404,7 @@ export const internal: Record<string, Partial<Record<Role, string>>> = {
 
 export const sequences: Record<string, Partial<Record<Role, string>>> = {
   "app.ledger_transactions": {},
+  "app.function_calls_id_seq": {},
   "app.outbox_id_seq": {},
   "public.tickets_id_seq": {},
   "public.audit_log_id_seq": {},

@@ -57,3 +57,10 @@ test("a setting stays within its range and is read by name", async () => {
   ).toBe("23514");
   expect(await codeOf(db.sql`select app.setting('no_such_setting')`)).toBe("P0002");
 });
+
+test("our own functions have two minutes, whoever is waiting has seconds", async () => {
+  const limits = await db.sql`select rolname, setting from pg_roles, unnest(rolconfig) as setting
+    where setting like 'statement_timeout=%' order by rolname`;
+  expect(Object.fromEntries(limits.map(({ rolname, setting }) => [rolname, setting.split("=")[1]])))
+    .toMatchObject({ anon: "3s", authenticated: "8s", service_role: "120s" });
+});

@@ -124,6 +124,11 @@ describe("how a job is getting on", () => {
     const alerts = await db.sql`select subject from public.operator_alerts
       where kind = 'job_failing' and resolved_at is null order by subject`;
     expect(alerts.map(({ subject }) => subject)).toEqual(["expire-purchases", "purge"]);
+    await run("purge");
+    await watch();
+    const open = await db.sql`select subject from public.operator_alerts
+      where kind = 'job_failing' and resolved_at is null`;
+    expect(open).toEqual([{ subject: "expire-purchases" }]);
   });
 
   test("is late when it should have run two minutes ago, unless the clock itself stood still", async () => {
@@ -166,7 +171,7 @@ describe("how a job is getting on", () => {
         select jobid, 'succeeded', ${began}, clock_timestamp() + interval '1 millisecond' from cron.job
         where jobname = 'sweep-stripe'`;
       const [{ request_id }] = await db
-        .sql`select max(request_id) as request_id from app.function_calls`;
+        .sql`select request_id from app.function_calls order by id desc limit 1`;
       return request_id as number;
     }
     const answer = (row: Record<string, unknown>) =>
@@ -194,6 +199,25 @@ describe("how a job is getting on", () => {
         last_result: "succeeded",
         last_succeeded_at: expect.any(Date),
       });
+    });
+
+    test("pg_net may begin to count anew, as after a crash: old numbers and old answers are no matter", async () => {
+      const crash = async () => {
+        await db.superuser`alter table net.http_request_queue alter column id restart with 1`;
+        await db.superuser`truncate net.http_request_queue, net._http_response`;
+      };
+      await crash();
+      const id = await call();
+      await answer({ id, status_code: 500, created: new Date(Date.now() - 60_000) });
+      await watch();
+      expect(await job("sweep-stripe")).toMatchObject({ failures: 0, last_result: null });
+      await answer({ id, status_code: 200 });
+      await watch();
+      await crash();
+      expect(await call()).toBe(id);
+      await answer({ id, status_code: 503 });
+      await watch();
+      expect(await job("sweep-stripe")).toMatchObject({ failures: 1, last_result: "answered 503" });
     });
 
     test("an answer that is an error, a time-out and no answer at all are failures", async () => {

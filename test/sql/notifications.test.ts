@@ -13,6 +13,7 @@ beforeAll(async () => void (db = await testDatabase()));
 
 interface Claimed {
   id: string;
+  user_id: string;
   event: string;
   person: Record<string, unknown> | null;
   facts: Record<string, unknown> | null;
@@ -211,6 +212,8 @@ describe("what happened is told", () => {
       all.filter((one) => one.person?.id === id).map(({ event }) => event).sort();
     const loser = winner === ana ? ben : ana;
     expect([eventsOf(winner), eventsOf(loser)]).toEqual([["prize_to_claim", "won"], ["not_won"]]);
+    const order = all.map(({ event }) => event);
+    expect(order.indexOf("won")).toBeLessThan(order.indexOf("prize_to_claim"));
     const facts = Object.fromEntries(all.map(({ event, facts }) => [event, facts]));
     expect(facts.won).toMatchObject({ prize_title: "A bicycle", wins: [{ place: 1, ticket_num }] });
     expect(facts.not_won).toMatchObject({ winning_numbers: [ticket_num] });
@@ -252,7 +255,19 @@ describe("what happened is told", () => {
       await operatorOf(db),
       (sql) => sql`select public.send_prize(${raffle_id}, 1, 'SHIPPED', 'track-1')`,
     );
-    await expectFacts(ana, "prize_sent", { status: "SHIPPED", tracking: "track-1" });
+    // However late it is told, each step is told as it was.
+    await actAs(
+      db,
+      await operatorOf(db),
+      (sql) => sql`select public.send_prize(${raffle_id}, 1, 'DELIVERED', null)`,
+    );
+    const sent = (await hear()).filter(({ event }) => event === "prize_sent");
+    expect(sent.map(({ facts }) => facts)).toMatchObject([
+      { status: "SHIPPED", tracking: "track-1" },
+      { status: "DELIVERED", tracking: "track-1" },
+    ]);
+    sent.forEach(({ facts }) => renderNotification("prize_sent", facts, "it"));
+    told.add("prize_sent");
   });
 
   test("whoever has claimed a prize meanwhile is not asked to", async () => {
@@ -276,6 +291,8 @@ describe("what happened is told", () => {
       amount: "50.00",
       pending_amount: null,
     });
+    await limit(5000);
+    expect(await hear()).toEqual([]); // nothing has changed
     await limit(9000);
     await expectFacts(ana, "limits_changed", {
       amount: "50.00",
@@ -303,6 +320,21 @@ describe("what happened is told", () => {
   });
 });
 
+test("nothing is told in SQL that has no words", async () => {
+  const known = [...Object.keys(catalogue), "raffle_drawn"]
+    .concat("subscriber_changed", "subscriber_deleted", "purchase_"); // the last is put together
+  const bodies = await db.sql`select p.oid::regprocedure as name, prosrc from pg_proc p
+    join pg_namespace n on n.oid = p.pronamespace where nspname in ('app', 'public')`;
+  const events = bodies.flatMap(({ prosrc }) =>
+    [
+      ...prosrc.matchAll(/app\.tell\('(\w+)'/g),
+      ...prosrc.matchAll(/insert into app\.outbox[^;]*?(?:select|values \()\s*'(\w+)'/g),
+    ].map(([, event]) => event as string)
+  );
+  expect(new Set(events).size).toBeGreaterThan(20);
+  expect(events.filter((event) => !known.includes(event))).toEqual([]);
+});
+
 test("what is rolled back tells nobody", async () => {
   const raffle_id = await raffle(db);
   await hear();
@@ -325,12 +357,12 @@ test("what Novu knows of people follows their profile and their address", async 
   for (const [column, value] of changes) {
     await db.sql`update public.profiles set ${db.sql({ [column]: value })} where id = ${ana}`;
   }
-  await db
-    .sql`update public.profiles set preferences = '{"channels": {"email": false}}' where id = ${ana}`;
   await db.sql`update auth.users set email = 'anna@example.test' where id = ${ana}`;
-  await db.sql`update public.profiles set country = 'IT' where id = ${ana}`;
+  // What Novu does not know, and what is the same, is no news.
+  await db.sql`update public.profiles set country = 'IT', locale = 'it',
+    preferences = '{"channels": {"email": false}}' where id = ${ana}`;
   const claimed = await hear();
-  expect(claimed.map(({ event }) => event)).toEqual(Array(5).fill("subscriber_changed"));
+  expect(claimed.map(({ event }) => event)).toEqual(Array(4).fill("subscriber_changed"));
   expect(claimed[0].person).toEqual({
     id: ana,
     email: "anna@example.test",
@@ -355,10 +387,10 @@ test("a message to many is queued in parts, each person once, whatever breaks of
   const queued: number[] = [];
   for (let part = 0; part < 5; part++) {
     await db.sql.begin(async (sql) => {
-      await sql`select app.queue_notifications(3)`;
+      await sql`select app.spread_notifications(3)`;
       throw new Error("broken off");
     }).catch(() => {});
-    const [{ count }] = await db.sql`select app.queue_notifications(3) as count`;
+    const [{ count }] = await db.sql`select app.spread_notifications(3) as count`;
     queued.push(Number(count));
   }
   expect(queued).toEqual([3, 3, 1, 0, 0]);
@@ -444,6 +476,8 @@ describe("sending", () => {
     const [requeued] = await actAs(db, await operatorOf(db), requeue);
     expect(Number(requeued.count)).toBe(1);
     expect(await mine()).toMatchObject({ status: "QUEUED", attempts: 0 });
+    const [audited] = await db.sql`select after from public.audit_log where subject_id = ${id}`;
+    expect(audited.after).toMatchObject({ status: "QUEUED" });
     expect(await codeOf(actAs(db, await operatorOf(db), requeue))).toBe("notification_not_found");
     expect((await claim()).map((one) => one.id)).toContain(id);
   });
@@ -466,7 +500,8 @@ describe("sending", () => {
     await db.sql`delete from auth.users where id = ${id}`;
     const claimed = await hear();
     expect(claimed.filter(({ person }) => person?.id === id)).toEqual([]);
-    expect(claimed.filter(({ person }) => !person).length).toBeGreaterThan(0);
+    expect(claimed.filter(({ user_id }) => user_id === id).map(({ event }) => event).sort())
+      .toEqual(["subscriber_changed", "subscriber_deleted", "welcome"]);
   });
 });
 
@@ -488,6 +523,10 @@ test("a raffle below its minimum is told as cancelled", async () => {
   await hear();
   await close(db, raffle_id);
   expect(await seal(db, raffle_id)).toBe("CANCELLED");
-  expect((await hear()).map(({ event }) => event).sort())
-    .toEqual(["purchase_refunded", "raffle_cancelled"]);
+  const told = await hear();
+  expect(told.map(({ event }) => event).sort()).toEqual(["purchase_refunded", "raffle_cancelled"]);
+  const { facts } = told.find(({ event }) => event === "raffle_cancelled")!;
+  expect(facts).toMatchObject({ code: "minimum_not_reached" });
+  expect(renderNotification("raffle_cancelled", facts, "es").payload.body)
+    .toContain("Se vendieron menos boletos que el mínimo.");
 });

@@ -107,7 +107,7 @@ export const anyFacts: { [E in Event]: fc.Arbitrary<Facts<E>> } = {
     status: fc.constantFrom("SHIPPED", "DELIVERED"),
     tracking: orNull(word),
   }),
-  raffle_cancelled: fc.record({ ...raffle, reason: word, ...money }),
+  raffle_cancelled: fc.record({ ...raffle, reason: word, code: fc.constant(null), ...money }),
   limits_changed: fc.record({
     kind: fc.constantFrom("spend", "deposit"),
     period: fc.constantFrom("day", "week", "month"),

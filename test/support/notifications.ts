@@ -25,7 +25,7 @@ export async function toldOf(
 
 export async function emptyOutbox({ sql }: Pick<TestDatabase, "sql">): Promise<void> {
   for (;;) {
-    await sql`select app.queue_notifications()`;
+    await sql`select app.queue_notifications(), app.spread_notifications()`;
     const [{ empty }] = await sql`select not exists (select from app.outbox) as empty`;
     if (empty) return;
   }

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { catalogue, type Event, type Facts } from "../../shared/notifications/catalogue.ts";
+import { reasons } from "../../shared/notifications/reasons.ts";
 import { isEssential, renderNotification } from "../../shared/notifications/render.ts";
 import { type Say, sayIn } from "../../shared/notifications/say.ts";
 import { scaled, seed } from "../support/scale.ts";
@@ -274,9 +275,23 @@ describe("why and where to", () => {
     expect(until("18")).toContain("fino al 18 novembre");
   });
 
+  test.each(["minimum_not_reached", "number_not_sold"] as const)(
+    "%s is a reason in each language, and what SQL says of it is not",
+    (code) => {
+      const { purchase_id: _, quantity: __, ...paid } = plain;
+      const facts = { ...paid, code, reason: "As SQL has it." };
+      for (const language of ["en", "es", "it"] as const) {
+        const text = textOf("raffle_cancelled", facts, language);
+        expect(text).toContain(reasons[code][language]);
+        expect(text).not.toContain("As SQL has it");
+      }
+    },
+  );
+
   test("a reason gets a full stop unless it has an end of its own", () => {
     const { purchase_id: _, quantity: __, ...facts } = plain;
-    const reason = (reason: string) => textOf("raffle_cancelled", { ...facts, reason }, "en");
+    const reason = (reason: string) =>
+      textOf("raffle_cancelled", { ...facts, reason, code: null }, "en");
     expect(reason("No permit")).toContain("Reason: No permit. Everything");
     expect(reason("No permit.")).toContain("Reason: No permit. Everything");
   });
