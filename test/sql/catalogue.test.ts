@@ -468,7 +468,7 @@ describe("the terms", () => {
     "created_at",
     "updated_at",
   ]
-    .concat("cancelled_at", "cancel_reason");
+    .concat("cancelled_at", "cancel_reason", "cancel_code");
   const OTHERS: Record<string, string> = {
     prize_id: "(select id from public.prizes where id <> prize_id limit 1)",
     category_id: "(select id from public.raffle_categories limit 1)",
