@@ -86,7 +86,7 @@ async function runAll(db: TestDatabase, times: number): Promise<void> {
 
 /** What waits for transactions of others on this server, and of nobody else here. */
 async function finish(db: TestDatabase): Promise<void> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + 150_000; Date.now() < deadline;) {
     await db.sql`select app.roll_up_balances()`;
     const [{ done }] = await db.sql`select rolled_up > 0 as done from app.ledger_mark`;
     if (done) break;

@@ -1,8 +1,11 @@
 // What house accounts have, rolled up in the background without missing an entry.
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { accountOf, openWallet, post, violations } from "../support/ledger.ts";
+
+// Transactions of other tests on this server are waited for, however long they are.
+vi.setConfig({ testTimeout: 400_000 });
 
 let db: TestDatabase;
 let revenue: string;
@@ -21,7 +24,7 @@ async function rollUp() {
 }
 /** All that is there: noted by one run and added by the next, once nobody's transaction is in the way. */
 async function rollUpAll() {
-  for (const _ of ["note", "add"]) await expect.poll(rollUp, { timeout: 30_000 }).toBe(true);
+  for (const _ of ["note", "add"]) await expect.poll(rollUp, { timeout: 150_000 }).toBe(true);
 }
 const rolledUp = async () =>
   Number(

@@ -66,36 +66,40 @@ describe("the refund of a large raffle", () => {
     await expectEverybodyPaidOnce(raffle_id, people);
   });
 
-  test("is undone as a whole when the cancellation is killed, and goes on where it was when a batch is", async () => {
-    const { raffle_id, people } = await largeRaffle(db, scaled(2_000, 100_000));
-    const purchases = people.length * 5;
-    const batch = Math.ceil(purchases / 10);
-    const refund = async (most: number, sql: postgres.Sql = db.sql) =>
-      Number((await sql`select app.refund_purchases(${raffle_id}, ${most}) as count`)[0].count);
-    const { id } = await operatorOf(db) as { id: string };
-    await the.withPause(db, "public.wallet_ledger", "insert", 1, async () => {
-      // In one message: a client that has to send the next one to a dead server is not what is tried.
-      const claims = JSON.stringify({ role: "authenticated", sub: id, aud: "authenticated" });
-      const cancelling = `begin; set local role authenticated;
+  test(
+    "is undone as a whole when the cancellation is killed, and goes on where it was when a batch is",
+    async () => {
+      const { raffle_id, people } = await largeRaffle(db, scaled(2_000, 100_000));
+      const purchases = people.length * 5;
+      const batch = Math.ceil(purchases / 10);
+      const refund = async (most: number, sql: postgres.Sql = db.sql) =>
+        Number((await sql`select app.refund_purchases(${raffle_id}, ${most}) as count`)[0].count);
+      const { id } = await operatorOf(db) as { id: string };
+      await the.withPause(db, "public.wallet_ledger", "insert", 1, async () => {
+        // In one message: a client that has to send the next one to a dead server is not what is tried.
+        const claims = JSON.stringify({ role: "authenticated", sub: id, aud: "authenticated" });
+        const cancelling = `begin; set local role authenticated;
         select set_config('request.jwt.claims', '${claims}', true);
         select public.cancel_raffle('${raffle_id}', 'A test', false); commit`;
-      await killWithin(20, (sql) => sql.unsafe(cancelling));
-      expect(await stateOf(db, raffle_id)).toBe("FULL");
-      await db.sql`select app.stop_raffle(${raffle_id}, 'A test')`;
-      for (let kill = 0; kill < scaled(2, 4); kill++) {
-        expect(await refund(5)).toBe(5);
-        await killWithin(10 + kill * 10, (sql) => refund(batch, sql));
-      }
-    });
-    // Two at once, too: the clock may be early.
-    expect(await refund(batch)).toBe(batch);
-    const rest = await Promise.all(
-      [1, 2].map(() => db.sql`select app.refund_cancelled() as count`),
-    );
-    expect(rest.reduce((sum, [{ count }]) => sum + Number(count), 0)).toBe(
-      purchases - batch - 5 * scaled(2, 4),
-    );
-    expect(await db.sql`select app.refund_cancelled()::integer as count`).toEqual([{ count: 0 }]);
-    await expectEverybodyPaidOnce(raffle_id, people);
-  });
+        await killWithin(20, (sql) => sql.unsafe(cancelling));
+        expect(await stateOf(db, raffle_id)).toBe("FULL");
+        await db.sql`select app.stop_raffle(${raffle_id}, 'A test')`;
+        for (let kill = 0; kill < scaled(2, 4); kill++) {
+          expect(await refund(5)).toBe(5);
+          await killWithin(10 + kill * 10, (sql) => refund(batch, sql));
+        }
+      });
+      // Two at once, too: the clock may be early.
+      expect(await refund(batch)).toBe(batch);
+      const rest = await Promise.all(
+        [1, 2].map(() => db.sql`select app.refund_cancelled() as count`),
+      );
+      expect(rest.reduce((sum, [{ count }]) => sum + Number(count), 0)).toBe(
+        purchases - batch - 5 * scaled(2, 4),
+      );
+      expect(await db.sql`select app.refund_cancelled()::integer as count`).toEqual([{ count: 0 }]);
+      await expectEverybodyPaidOnce(raffle_id, people);
+    },
+    600_000,
+  );
 });
