@@ -82,13 +82,17 @@ language sql security definer set search_path = '' as $$
   where user_id = p_user_id and endpoint = p_endpoint and key = p_key
 $$;
 
--- Stores the final answer, in the transaction of the effect, and returns it. Called last.
+-- Stores the final answer, in the transaction of the effect, and returns it. Called last. Where a request went
+-- on after its lease and another has answered meanwhile, that answer stays: nobody is told two.
 create function app.store_answer(p_user_id uuid, p_endpoint text, p_key text, p_answer jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_answer jsonb;
 begin
-  update app.idempotency_keys set answer = p_answer
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
-  return p_answer;
+  update app.idempotency_keys set answer = coalesce(answer, p_answer)
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+  returning answer into v_answer;
+  return coalesce(v_answer, p_answer);
 end
 $$;
 

@@ -88,9 +88,13 @@ export function translate(error: Partial<PostgrestError>, status: number): Error
 /** Statement and lock timeouts, too many connections, a server that is shutting down or starting. */
 const BUSY = new Set(["57014", "55P03", "53300", "57P01", "57P02", "57P03"]);
 
-/** PGRST00x: PostgREST has no connection; 503 or no status: there is no PostgREST. */
+/**
+ * PGRST00x: PostgREST has no connection; 400 without any code: it has lost the one it was using; 503 or no
+ * status: there is no PostgREST.
+ */
 function isUnreachable(code: string, status: number): boolean {
-  return /^PGRST00[0-3]$/.test(code) || code.startsWith("08") || status === 0 || status === 503;
+  return /^PGRST00[0-3]$/.test(code) || code.startsWith("08") || status === 0 || status === 503 ||
+    code === "" && status === 400;
 }
 
 /** Constraints are named <table>_<column or rule>: enough to say what was wrong. */

@@ -7221,10 +7221,13 @@ CREATE OR REPLACE FUNCTION app.store_answer(p_user_id uuid, p_endpoint text, p_k
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_answer jsonb;
 begin
-  update app.idempotency_keys set answer = p_answer
-  where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
-  return p_answer;
+  update app.idempotency_keys set answer = coalesce(answer, p_answer)
+  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+  returning answer into v_answer;
+  return coalesce(v_answer, p_answer);
 end
 $function$;
 

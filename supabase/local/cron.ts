@@ -76,7 +76,9 @@ export function startTicker(
       where active and not exists (select from pg_extension where extname = 'pg_cron')`;
     for (const job of jobs) {
       if (running.has(job.jobid) || !seconds.some((at) => isDue(job.schedule, at))) continue;
-      running.set(job.jobid, run(job).finally(() => running.delete(job.jobid)));
+      // Whoever cannot run a job cannot say so either where it is Postgres that is away.
+      const ran = run(job).catch((error) => log(`cron ${job.jobname ?? job.jobid}: ${error}`));
+      running.set(job.jobid, ran.finally(() => running.delete(job.jobid)));
     }
   };
 

@@ -119,7 +119,12 @@ async function start(
     await startFunctions({ directory, environment, watch: options.watch ?? false }),
   );
 
-  const sql = postgres(server.url("postgres", database), { max: 8, onnotice: () => {} });
+  // Asking for types, the package fails where nobody can catch it when Postgres ends meanwhile.
+  const sql = postgres(server.url("postgres", database), {
+    max: 8,
+    onnotice: () => {},
+    fetch_types: false,
+  });
   keep({ stop: () => sql.end({ timeout: 5 }) });
   await startClock(sql, {
     functions_url: `${apiUrl}/functions/v1`,

@@ -96,6 +96,20 @@ test("a request that left its transaction is in progress until its lease ends or
   expect(await claim()).toEqual({ done: true });
 });
 
+test("of two that answer under one key, since one went on after its lease, the first is told by both", async () => {
+  const answer = async (n: number) =>
+    (await db.sql`select app.store_answer(${user}, 'effect', 'k', ${
+      db.sql.json({ n })
+    }) as answer`)[
+      0
+    ].answer;
+  await db.sql`select app.claim_key(${user}, 'effect', 'k', '{}')`;
+  expect(await answer(1)).toEqual({ n: 1 });
+  expect(await answer(2)).toEqual({ n: 1 });
+  expect(await db.sql`select app.claim_key(${user}, 'effect', 'k', '{}') as answer`)
+    .toEqual([{ answer: { n: 1 } }]);
+});
+
 test("keys are kept for their retention and then purged", async () => {
   await take("old", { n: 1 });
   await db.sql`update app.idempotency_keys set created_at = now() - interval '71 hours'`;
