@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { codeOf, testDatabase } from "../support/database.ts";
-import { race } from "../support/races.ts";
+import { race, untilSomeoneWaits } from "../support/races.ts";
 import type { Money, StripeObject } from "../support/stripe-events.ts";
 import * as stripe from "../support/stripe-events.ts";
 import {
@@ -91,7 +91,7 @@ test("when the first delivery fails, the second that waited for it applies the e
   const first = db.sql.begin(async (sql) => {
     expect(await receive(sql, event)).toBe("applied");
     waiting = receive(db.sql, event).then((outcome) => second = outcome);
-    await expect.poll(() => waitsForLock(db)).toBe(true);
+    await untilSomeoneWaits(db);
     throw new Error("the connection was lost");
   });
   await expect(first).rejects.toThrow("the connection was lost");
@@ -99,12 +99,6 @@ test("when the first delivery fails, the second that waited for it applies the e
   expect(second).toBe("applied");
   await expectOneCredit();
 });
-
-async function waitsForLock({ superuser, name }: TestDatabase): Promise<boolean> {
-  const [{ waits }] = await superuser`select exists (select from pg_stat_activity
-    where datname = ${name} and wait_event_type = 'Lock') as waits`;
-  return waits;
-}
 
 test("an event whose effect fails leaves nothing in the inbox, and can come again", async () => {
   await db

@@ -12,7 +12,7 @@ import {
   stateOf,
   times,
 } from "../support/ledger.ts";
-import { race } from "../support/races.ts";
+import { race, untilSomeoneWaits } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 
 const TRANSFERS = scaled(5_000, 200_000);
@@ -106,7 +106,7 @@ test.each([
           for (const name of disabled) await poster`select set_config(${name}, 'off', true)`;
           await post(poster, postings);
         });
-        await someoneWaits();
+        await untilSomeoneWaits(db);
         free = (await sql`select id from public.wallet_accounts where id = any (${accounts})
         order by id for update skip locked`).map(({ id }) => id);
       });
@@ -115,13 +115,6 @@ test.each([
     }
   },
 );
-
-async function someoneWaits() {
-  while (
-    (await db.superuser`select from pg_stat_activity
-      where datname = ${db.name} and wait_event_type = 'Lock'`).length === 0
-  );
-}
 
 test("the last money is spent once", async () => {
   const { account } = await openWallet(db, 700);

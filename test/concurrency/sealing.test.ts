@@ -6,7 +6,7 @@ import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { beacon, close, draw, reachRound, seal, settle, winnersOf } from "../support/draws.ts";
 import { buy, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
-import { race } from "../support/races.ts";
+import { race, untilSomeoneWaits } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 import { violations, walletOf } from "../support/wallets.ts";
 
@@ -79,10 +79,7 @@ test("a redemption that is under way and the seal never wait for each other cros
     await sql`select app.enter_raffle(${raffle_id})`;
     await sql`select from public.purchases where id = ${purchase.id} for update`;
     sealing = seal(db, raffle_id);
-    await expect.poll(async () =>
-      (await db.superuser`select from pg_stat_activity
-        where datname = ${db.name} and wait_event_type = 'Lock'`).length
-    ).toBe(1);
+    await untilSomeoneWaits(db);
     await sql`select from app.raffle_lanes where raffle_id = ${raffle_id} order by lane_no for share`;
   });
   expect(await sealing).toBe("CLOSED");

@@ -16,14 +16,19 @@ export async function race(db: TestDatabase, first: Work, second: Work) {
       await first(sql);
       let ended = false;
       secondRun = Promise.allSettled([db.sql.begin(second).finally(() => ended = true)]);
-      while (!ended && !(waited = await someoneWaits(db))) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      while (!ended && !(waited = await someoneWaits(db))) await moment();
     }),
   ]);
   const [secondResult] = await secondRun!;
   return { first: firstResult.status, second: outcome(secondResult), waited };
 }
+
+/** Until a transaction of this database waits for a lock that another one has. */
+export async function untilSomeoneWaits(db: TestDatabase): Promise<void> {
+  while (!await someoneWaits(db)) await moment();
+}
+
+const moment = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 async function someoneWaits({ superuser, name }: TestDatabase): Promise<boolean> {
   const [{ waits }] = await superuser`
