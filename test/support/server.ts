@@ -1,18 +1,21 @@
 // A Postgres of a test file's own, for tests that kill it or that need another one: the rest share one.
 import postgres from "postgres";
-import { mkdirSync, rmSync } from "node:fs";
-import { inject } from "vitest";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { expect, inject } from "vitest";
 import { freePort } from "../../supabase/local/ports.ts";
 import { createRoles, migrate, prepareDatabase } from "../../supabase/local/postgres/database.ts";
 import type { PostgresAddress } from "../../supabase/local/postgres/server.ts";
-import { startPostgres, SUPERUSER } from "../../supabase/local/postgres/server.ts";
+import { canConnect, startPostgres, SUPERUSER } from "../../supabase/local/postgres/server.ts";
 import { cleanUpLater } from "./cleanup.ts";
 import type { TestDatabase } from "./database.ts";
 import { keys } from "./database.ts";
 
 export interface OwnServer extends TestDatabase {
   server: PostgresAddress;
+  directory: string;
   url(role: string): string;
+  /** Ends all of Postgres at one stroke; comes back when it has recovered from its log and answers. */
+  crash(): Promise<void>;
 }
 
 export async function ownServer(
@@ -32,9 +35,47 @@ export async function ownServer(
   await migrate(url("postgres"));
   const connect = (role: string) =>
     postgres(url(role), { max: 10, onnotice: () => {}, idle_timeout: 20 });
-  const database = { name, server, url, sql: connect("postgres"), superuser: connect(SUPERUSER) };
+  const database = {
+    name,
+    server,
+    directory,
+    url,
+    sql: connect("postgres"),
+    superuser: connect(SUPERUSER),
+    async crash() {
+      killPostgres(directory);
+      const isBack = () => canConnect(url("postgres"));
+      await expect.poll(isBack, { interval: 20, timeout: 60_000 }).toBe(true);
+    },
+  };
   cleanUpLater(async () => {
     await Promise.all([database.sql.end({ timeout: 5 }), database.superuser.end({ timeout: 5 })]);
   });
   return database;
+}
+
+/**
+ * As a power cut ends it: nobody is asked to leave, and no process outlives another by as much as a commit.
+ * What was handed to the kernel survives this, unlike a power cut: that it is on the disk is fsync's to say.
+ */
+function killPostgres(directory: string): void {
+  const file = `${directory}/postgres/postmaster.pid`;
+  const postmaster = Number(readFileSync(file, "utf8").split("\n")[0]);
+  Deno.kill(postmaster, "SIGSTOP"); // so that it gives birth to nobody meanwhile
+  for (const child of childrenOf(postmaster)) {
+    try {
+      Deno.kill(child, "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // it has just ended by itself
+    }
+  }
+  Deno.kill(postmaster, "SIGKILL");
+}
+
+function childrenOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  const list = existsSync(file) ? readFileSync(file, "utf8") : new TextDecoder().decode(
+    new Deno.Command("pgrep", { args: ["-P", `${pid}`] }).outputSync().stdout,
+  );
+  return list.trim().split(/\s+/).filter(Boolean).map(Number);
 }
