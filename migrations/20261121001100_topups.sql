@@ -60,6 +60,7 @@ insert into app.state_changes (subject, from_state, to_state) values
   ('wallet_topups', 'PROCESSING', 'COMPLETED'),
   ('wallet_topups', 'PROCESSING', 'FAILED'),
   ('wallet_topups', 'PROCESSING', 'CANCELLED'),
+  ('wallet_topups', 'FAILED', 'PROCESSING'),
   ('wallet_topups', 'FAILED', 'CANCELLED'),
   ('wallet_topups', 'FAILED', 'COMPLETED'),
   ('wallet_topups', 'CANCELLED', 'COMPLETED');
@@ -197,13 +198,30 @@ begin
   end if;
   perform app.take_token('money', v_user_id);
   select * into v_topup from public.wallet_topups
-  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status in ('CREATED', 'PROCESSING', 'COMPLETED');
+  where id = app.subject_of_key(v_user_id, 'topup', p_key) and status <> 'CANCELLED'
+  for update; -- whoever gives it up sees that this key is being worked on, or this sees that it was given up
   if not found then
     v_topup := app.create_topup(p_amount_cents, p_currency, p_method);
     perform app.set_subject_of_key(v_user_id, 'topup', p_key, v_topup.id);
+  elsif v_topup.status = 'FAILED' then
+    -- What was declined is tried again with the same payment: it may have been paid since, and another one
+    -- beside it would be a second charge.
+    perform app.require_deposit(v_topup.account_id, v_topup.amount_cents);
   end if;
   return jsonb_build_object('replayed', false, 'topup', app.describe_topup(v_topup), 'attempt', v_topup.attempt,
     'expires_at', v_topup.created_at + make_interval(mins => app.setting('topup_expiry_minutes')));
+end
+$$;
+
+-- Refuses who may not deposit so much. Raises not_authenticated, account_suspended, email_unverified,
+-- self_excluded, deposit_limit_reached.
+create function app.require_deposit(p_account_id bigint, p_amount_cents bigint) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (select from public.profiles where id = app.active_user() and self_excluded_until > app.clock()) then
+    perform app.fail('self_excluded');
+  end if;
+  perform app.check_deposit_limits(p_account_id, p_amount_cents);
 end
 $$;
 
@@ -224,11 +242,8 @@ begin
     perform app.fail_field('amount_cents', format('must be from %s to %s',
       app.setting('topup_minimum_cents'), app.setting('topup_maximum_cents')));
   end if;
-  if exists (select from public.profiles where id = v_user_id and self_excluded_until > app.clock()) then
-    perform app.fail('self_excluded');
-  end if;
   v_account_id := app.account_of('USER', p_currency, v_user_id);
-  perform app.check_deposit_limits(v_account_id, p_amount_cents);
+  perform app.require_deposit(v_account_id, p_amount_cents);
   insert into public.wallet_topups (user_id, account_id, amount_cents, currency, method, check_at)
   values (v_user_id, v_account_id, p_amount_cents, p_currency, coalesce(p_method, 'checkout'), app.clock() + interval '2 minutes')
   returning * into v_topup;
@@ -244,9 +259,17 @@ declare
   v_topup public.wallet_topups;
   v_answer jsonb;
 begin
+  -- The key before the top-up, as begin_topup does.
+  perform from app.idempotency_keys
+  where user_id = (select user_id from public.wallet_topups where id = p_topup_id) and endpoint = 'topup' and key = p_key
+  for update;
   select * into strict v_topup from public.wallet_topups where id = p_topup_id for update;
   if v_topup.provider_txn_id is null and v_topup.status = 'CREATED' then
     v_topup := app.adopt_topup(v_topup, p_object);
+  elsif v_topup.provider_txn_id = p_object ->> 'id' and v_topup.status = 'FAILED' then
+    update public.wallet_topups set status = 'PROCESSING', failure_code = null, check_at = app.clock() + interval '5 minutes'
+    where id = p_topup_id
+    returning * into v_topup;
   end if;
   if v_topup.provider_txn_id is distinct from p_object ->> 'id' then
     return null; -- swept away, or begun anew, in the meantime

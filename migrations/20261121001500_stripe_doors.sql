@@ -124,13 +124,19 @@ language sql security definer set search_path = '' as $$
 $$;
 
 -- Cancels a top-up that nobody can pay any more. Called by `reconcile` as service_role, after it has
--- asked Stripe. Returns whether it was cancelled.
+-- asked Stripe; one whose request is being answered just now, perhaps by charging a card, is left for the
+-- next time. Returns whether it was cancelled.
 create function app.cancel_topup(p_topup_id uuid, p_code text) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
   v_topup public.wallet_topups;
 begin
   select * into strict v_topup from public.wallet_topups where id = p_topup_id for update;
+  if exists (select from app.idempotency_keys where user_id = v_topup.user_id and endpoint = 'topup'
+    and subject_id = p_topup_id and answer is null and leased_until > app.clock())
+  then
+    return false;
+  end if;
   return app.end_topup(v_topup, 'CANCELLED', p_code);
 end
 $$;

@@ -50,7 +50,8 @@ export async function sendPayout(
     }),
     async (code) => {
       await system("refuse_withdrawal", { withdrawal_id, code });
-      await fetchBack(system, transferId);
+      // What cannot be fetched back now is fetched back by the sweeper.
+      await fetchBack(system, transferId).catch(readFailure);
     },
   );
   if (!sent) return;

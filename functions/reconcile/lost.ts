@@ -70,14 +70,16 @@ export async function applyObjects(system: Rpc, since: number) {
   const found = { seen: 0, applied: 0 };
   const recent = { created: { gte: since }, limit: PAGE };
   await ask(async (stripe) => {
-    const lists: AsyncIterable<{ metadata: Stripe.Metadata | null; object: string }>[] = [
-      stripe.checkout.sessions.list(recent),
-      stripe.paymentIntents.list(recent),
-      stripe.refunds.list(recent),
-      stripe.disputes.list(recent),
+    // One after another: a list that has been asked for and fails while nobody looks at it yet takes the
+    // whole process down.
+    const lists: (() => AsyncIterable<{ metadata: Stripe.Metadata | null; object: string }>)[] = [
+      () => stripe.checkout.sessions.list(recent),
+      () => stripe.paymentIntents.list(recent),
+      () => stripe.refunds.list(recent),
+      () => stripe.disputes.list(recent),
     ];
     for (const list of lists) {
-      for await (const object of list) {
+      for await (const object of list()) {
         const isPayment = object.object !== "refund" && object.object !== "dispute";
         if (isPayment && !object.metadata?.topup_id && !object.metadata?.purchase_id) continue;
         found.seen++;

@@ -185,6 +185,19 @@ test("a payment is found though all its events were taken in and lost", async ()
   ).toEqual([{ taken_cents: 1_000 }]);
 });
 
+test("a list that Stripe fails to give while another is still read ends that run, and not the server", async () => {
+  const list = (path: string, rule: object) =>
+    control(stack, "POST /faults", { method: "GET", path, times: null, ...rule });
+  await list("/v1/checkout/sessions", { kind: "delay", ms: 500 });
+  await list("/v1/disputes", { kind: "error", status: 500, when: "before" });
+  expect(await call(stack, "POST", "/reconcile", { token: keys.scheduler_secret })).toMatchObject({
+    status: 503,
+    body: { error: { code: "payment_provider_unavailable" } },
+  });
+  await control(stack, "DELETE /faults");
+  await runScheduled(stack, "/reconcile");
+});
+
 test("only the scheduler may reconcile and sweep", async () => {
   const { token } = await signUp(stack, { roles: ["admin"] });
   for (const path of ["/reconcile", "/reconcile/sweep"]) {

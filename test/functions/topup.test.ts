@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { keys } from "../support/database.ts";
 import { scaled } from "../support/scale.ts";
 import type { Person, TestStack } from "../support/stack.ts";
 import { call, signUp, testStack } from "../support/stack.ts";
@@ -448,6 +449,53 @@ describe("cards", () => {
     const forgotten = await call(stack, "DELETE", `/cards/${card.id}`, { token: ben.token });
     expect([forgotten.status, forgotten.body.error.code]).toEqual([404, "card_not_found"]);
     expect((await cardsOf(ana)).total).toBe(1);
+  });
+
+  test("one that is charged after a decline is charged once for a key, though that answer was lost and the decline is told late", async () => {
+    const ana = await signUp(stack);
+    const key = crypto.randomUUID();
+    const pay = () => topUp(ana, { payment_method: "pm_card_visa" }, key);
+    const confirm = { method: "POST", path: "/v1/payment_intents/*/confirm" };
+    await control(stack, "POST /webhooks/rules", {
+      kind: "drop",
+      type: "payment_intent.succeeded",
+      times: null,
+    });
+    await control(stack, "POST /webhooks/pause");
+    await control(stack, "POST /faults", { kind: "decline" });
+    expect((await pay()).status).toBe(402);
+    await control(stack, "POST /faults", { kind: "error", status: 500, when: "after", ...confirm });
+    expect((await pay()).status).toBe(503);
+    await control(stack, "POST /webhooks/resume");
+    await flushWebhooks(stack);
+    await pay();
+    const { events } = await control(stack, "GET /events?type=payment_intent.succeeded");
+    const charged = events.filter((event: { data: { object: { amount: number } } }) =>
+      event.data.object.amount === 1000
+    );
+    await control(stack, "DELETE /webhooks/rules");
+    for (const { id } of charged) await control(stack, `POST /events/${id}/resend`);
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(1000);
+  });
+
+  test("one that is charged while the sweeper gives the top-up up is charged once for a key", async () => {
+    const ana = await signUp(stack);
+    const key = crypto.randomUUID();
+    const pay = () => topUp(ana, { payment_method: "pm_card_visa" }, key);
+    const create = { method: "POST", path: "/v1/payment_intents" };
+    await control(stack, "POST /faults", { kind: "error", status: 500, when: "before", ...create });
+    expect((await pay()).status).toBe(503);
+    await stack.sql`update public.wallet_topups set check_at = now() where user_id = ${ana.id}`;
+    await control(stack, "POST /faults", { kind: "delay", ms: 500, ...create });
+    const paying = pay();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await call(stack, "POST", "/reconcile/sweep", { token: keys.scheduler_secret });
+    await paying;
+    await stack.sql`update app.idempotency_keys set leased_until = now() where answer is null`;
+    await pay();
+    await flushWebhooks(stack);
+    expect((await walletOf(stack, ana.id)).balance).toBe(1000);
   });
 
   test("one that is declined is 402, costs nothing, and may be tried again with the same key", async () => {

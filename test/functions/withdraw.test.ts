@@ -253,4 +253,22 @@ describe("money is sent once", () => {
     expect(await walletOf(stack, ana.id)).toMatchObject({ balance: 5000, held: 0 });
     expect(await houseBalance(stack, "WITHDRAWALS")).toBe(before);
   });
+
+  test("when Stripe refuses the payout and fails while the transfer is fetched back, the answer is the same", async () => {
+    const ana = await player();
+    const busy = { kind: "error", status: 429, stored: false, times: null };
+    await control(stack, "POST /faults", { ...busy, method: "POST", path: "/v1/payouts" });
+    await control(stack, "POST /faults", {
+      kind: "disconnect",
+      method: "GET",
+      path: "/v1/transfers/*",
+      times: null,
+    });
+    const key = crypto.randomUUID();
+    const { status, body } = await withdraw(ana, {}, key);
+    expect([status, body.error.code]).toEqual([503, "payment_provider_unavailable"]);
+    expect(await walletOf(stack, ana.id)).toMatchObject({ balance: 5000, held: 0 });
+    await control(stack, "DELETE /faults");
+    expect((await withdraw(ana, {}, key)).body.withdrawal.status).toBe("PROCESSING");
+  });
 });
