@@ -2,7 +2,7 @@
 // has, the rows are left to pg_cron.
 import type postgres from "postgres";
 
-interface Job {
+export interface Job {
   jobid: number;
   schedule: string;
   command: string;
@@ -40,6 +40,27 @@ function matches(field: string, value: number, low: number, high: number): boole
   });
 }
 
+/** Runs the job and notes it as pg_cron does. */
+export async function runJob(
+  sql: postgres.Sql,
+  job: Job,
+  log: (line: string) => void,
+): Promise<void> {
+  const started = new Date();
+  let failure: string | null = null;
+  try {
+    await sql.unsafe(job.command);
+  } catch (error) {
+    failure = String(error);
+    log(`cron ${job.jobname ?? job.jobid} failed: ${failure}`);
+  }
+  await sql`
+    insert into cron.job_run_details (jobid, command, status, return_message, start_time, end_time)
+    values (${job.jobid}, ${job.command}, ${
+    failure ? "failed" : "succeeded"
+  }, ${failure}, ${started}, now())`;
+}
+
 /** Runs every job that is due, each once a tick and never beside itself. */
 export function startTicker(
   sql: postgres.Sql,
@@ -48,21 +69,6 @@ export function startTicker(
   const running = new Map<number, Promise<void>>();
   let last = Math.floor(Date.now() / 1000);
 
-  const run = async (job: Job) => {
-    const started = new Date();
-    let failure: string | null = null;
-    try {
-      await sql.unsafe(job.command);
-    } catch (error) {
-      failure = String(error);
-      log(`cron ${job.jobname ?? job.jobid} failed: ${failure}`);
-    }
-    await sql`
-      insert into cron.job_run_details (jobid, command, status, return_message, start_time, end_time)
-      values (${job.jobid}, ${job.command}, ${
-      failure ? "failed" : "succeeded"
-    }, ${failure}, ${started}, now())`;
-  };
   const tick = async () => {
     const now = Math.floor(Date.now() / 1000);
     // A tick may come late; every second since the last one is looked at, none twice.
@@ -77,15 +83,24 @@ export function startTicker(
     for (const job of jobs) {
       if (running.has(job.jobid) || !seconds.some((at) => isDue(job.schedule, at))) continue;
       // Whoever cannot run a job cannot say so either where it is Postgres that is away.
-      const ran = run(job).catch((error) => log(`cron ${job.jobname ?? job.jobid}: ${error}`));
+      const ran = runJob(sql, job, log).catch((error) =>
+        log(`cron ${job.jobname ?? job.jobid}: ${error}`)
+      );
       running.set(job.jobid, ran.finally(() => running.delete(job.jobid)));
     }
   };
 
-  const timer = setInterval(() => tick().catch((error) => log(`cron: ${error}`)), 1000);
+  const ticking = new Set<Promise<void>>();
+  const timer = setInterval(() => {
+    const one: Promise<void> = tick().catch((error) => log(`cron: ${error}`))
+      .finally(() => ticking.delete(one));
+    ticking.add(one);
+  }, 1000);
   return {
     async stop() {
       clearInterval(timer);
+      // A tick that has begun may still start a job.
+      await Promise.all(ticking);
       await Promise.all(running.values());
     },
   };

@@ -21,7 +21,8 @@ export function copyCheckout(prefix = "rafflebase-"): string {
     cpSync(`${root}${name}`, `${copy}/${name}`, {
       recursive: true,
       verbatimSymlinks: true,
-      filter: (path) => !path.endsWith("supabase/.local"),
+      // Neither this checkout's data nor the project that it may be linked to.
+      filter: (path) => !/supabase\/\.(local|temp)$/.test(path),
     });
   }
   symlinkSync(`${root}node_modules`, `${copy}/node_modules`);

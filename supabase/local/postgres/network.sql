@@ -35,6 +35,15 @@ create schema vault;
 grant usage on schema vault to postgres;
 create table vault.decrypted_secrets (
   name text primary key,
-  decrypted_secret text not null
+  decrypted_secret text not null,
+  id uuid not null unique default gen_random_uuid()
 );
 grant select, insert, update, delete on vault.decrypted_secrets to postgres;
+
+create function vault.create_secret(new_secret text, new_name text) returns uuid
+language sql as $$
+  insert into vault.decrypted_secrets (name, decrypted_secret) values (new_name, new_secret) returning id
+$$;
+
+create function vault.update_secret(secret_id uuid, new_secret text) returns void
+language sql as $$ update vault.decrypted_secrets set decrypted_secret = new_secret where id = secret_id $$;
