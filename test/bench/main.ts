@@ -1,6 +1,7 @@
 // `npm run bench`: what is compared runs on one machine and in one run, so that what counts is the ratio.
 // Writes RESULTS.md. `npm run bench -- 3 10` gives rounds and seconds a round; `-- 3 10 database http` runs
 // these parts only; `-- 1 3 rows 200000` fills with so many tickets in place of five million.
+import { measureAnatomy } from "./anatomy.ts";
 import { measureDatabase } from "./database.ts";
 import { measureHttp } from "./http.ts";
 import { writeSection } from "./report.ts";
@@ -13,6 +14,7 @@ const load = { rounds, seconds };
 
 const parts: Record<string, { title: string; measure: () => Promise<string> }> = {
   database: { title: "The database alone", measure: () => measureDatabase(load) },
+  anatomy: { title: "A purchase taken apart", measure: measureAnatomy },
   rows: { title: "Rows present", measure: () => measureRows(load, tickets) },
   http: { title: "Over HTTP", measure: () => measureHttp(load) },
 };

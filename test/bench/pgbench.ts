@@ -29,7 +29,31 @@ export async function pgbench(url: string, args: string[]): Promise<string> {
   return text;
 }
 
-/** Runs a script (or, without one, what pgbench calls tpcb-like) for so long, with 16 clients. */
+/** Runs a script, or without one what pgbench calls tpcb-like. */
+export async function runScript(
+  url: string,
+  script: string | null,
+  args: string[],
+): Promise<string> {
+  const folder = mkdtempSync(`${tmpdir()}/rafflebase-bench-`);
+  try {
+    const file = `${folder}/script.sql`;
+    if (script) writeFileSync(file, script);
+    const text = await pgbench(url, [
+      "-n",
+      "-M",
+      "prepared",
+      ...args,
+      ...(script ? ["-f", file] : []),
+    ]);
+    if (/number of failed transactions: [1-9]/.test(text)) throw new Error(text);
+    return text;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** For so long, with 16 clients. */
 export async function measure(
   url: string,
   script: string | null,
@@ -37,13 +61,10 @@ export async function measure(
 ): Promise<DatabaseRun> {
   const folder = mkdtempSync(`${tmpdir()}/rafflebase-bench-`);
   try {
-    const file = `${folder}/script.sql`;
-    if (script) writeFileSync(file, script);
-    const args = ["-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", String(seconds)];
+    const load = ["-c", "16", "-j", "2", "-T", String(seconds)];
     const logging = ["-l", `--log-prefix=${folder}/log`, "--sampling-rate=0.2"];
     const before = await bytesWritten(url);
-    const text = await pgbench(url, [...args, ...logging, ...(script ? ["-f", file] : [])]);
-    if (/number of failed transactions: [1-9]/.test(text)) throw new Error(text);
+    const text = await runScript(url, script, [...load, ...logging]);
     const tps = Number(/tps = ([\d.]+)/.exec(text)![1]);
     const walBytes = (await bytesWritten(url) - before) / (tps * seconds);
     return { tps, p95: p95(readTimes(folder)), walBytes };
