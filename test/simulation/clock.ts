@@ -71,6 +71,7 @@ export async function runAll(clock: Clock): Promise<void> {
 
 export const reconcile = (clock: Clock) => ring(clock, "/reconcile");
 export const closeDue = (clock: Clock) => ring(clock, "/close-raffle");
+export const send = (clock: Clock) => ring(clock, "/send-notifications");
 export const sweep = (clock: Clock) => ring(clock, "/reconcile/sweep");
 
 /** Something's time comes: of what is older than any request that may still be under way. */

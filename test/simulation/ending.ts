@@ -15,6 +15,7 @@ import {
   letTimePass,
   reconcile,
   runAll,
+  send,
   sweep,
 } from "./clock.ts";
 import { isGood } from "./journal.ts";
@@ -62,6 +63,7 @@ export async function finish(world: World, clock: Clock, random: Random): Promis
     await letReservationsRunOut(stack, 1_000);
     await letTimePass(stack);
     await runAll(clock);
+    await tellEverybody(stack, clock);
     if (time % 3 === 0) isReconciled = isGood(await reconcile(clock));
     await clearUp(stack);
     if (isReconciled && Object.values(await whatIsOpen(stack)).every((count) => count === 0)) {
@@ -69,6 +71,16 @@ export async function finish(world: World, clock: Clock, random: Random): Promis
     }
     await sleep(300);
   }
+}
+
+/** A call sends so many messages and no more; hundreds of people hold tickets of dozens of raffles. */
+async function tellEverybody({ sql }: TestStack, clock: Clock): Promise<void> {
+  const isWaiting = async () => {
+    const [{ yes }] = await sql`select exists (select from app.outbox) or exists (
+      select from public.notifications where status = 'QUEUED' and due_at <= now()) as yes`;
+    return yes;
+  };
+  for (let calls = 0; calls < AT_MOST && await isWaiting(); calls++) await send(clock);
 }
 
 async function closeAll(stack: TestStack): Promise<void> {
