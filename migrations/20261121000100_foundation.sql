@@ -12,6 +12,10 @@ alter default privileges in schema public revoke all on tables from anon, authen
 alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
 alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
 
+-- Whoever may make temporary objects may make a type named text or uuid, with a check of their own that
+-- every function looks up before Postgres's, an empty search_path or not, and runs as its owner.
+do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
+
 create schema app;
 comment on schema app is
   'The work behind the API: SECURITY DEFINER functions and internal tables. Never exposed over HTTP.';

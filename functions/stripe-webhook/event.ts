@@ -16,9 +16,16 @@ const shape = z.object({
   data: z.object({ object: z.record(z.string(), z.unknown()) }),
 });
 
-/** A payment is none the less a payment if some text in it cannot be stored by Postgres. */
-const storable = (_: string, value: unknown) =>
-  typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value;
+const storableText = (text: string) => text.toWellFormed().replaceAll("\0", "");
+
+/** A payment is none the less a payment if some text in it, or a name, cannot be stored by Postgres. */
+function storable(_: string, value: unknown): unknown {
+  if (typeof value === "string") return storableText(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [storableText(name), inner]),
+  );
+}
 
 export async function readEvent(body: Uint8Array, signature?: string): Promise<Stripe.Event> {
   const { webhooks } = await stripe();

@@ -7,6 +7,8 @@ import { signUp, testStack } from "../support/stack.ts";
 import { functions, internal, tables } from "./access-matrix.ts";
 import { insertSamples } from "./cast.ts";
 import { fingerprint } from "./fingerprint.ts";
+import type { Sent } from "./rest.ts";
+import { sendRest } from "./rest.ts";
 
 let stack: TestStack;
 let ana: Person;
@@ -19,26 +21,7 @@ beforeAll(async () => {
   await insertSamples(stack, [ana.id, ben.id]);
 });
 
-interface Sent {
-  token?: string;
-  body?: unknown;
-  headers?: Record<string, string>;
-}
-
-async function rest(method: string, path: string, { token, body, headers }: Sent = {}) {
-  const answer = await fetch(`${stack.apiUrl}/rest/v1${path}`, {
-    method,
-    headers: {
-      apikey: keys.publishable_key,
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...headers,
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const text = await answer.text();
-  return { status: answer.status, text, range: answer.headers.get("content-range") };
-}
+const rest = (method: string, path: string, sent: Sent = {}) => sendRest(stack, method, path, sent);
 
 const names = Object.keys(tables).map((name) => name.replace("public.", ""));
 const ownerOf = (table: string) => tables[`public.${table}`].owner;

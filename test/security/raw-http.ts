@@ -1,5 +1,5 @@
 // Requests exactly as written: fetch would mend the path, refuse a body on GET and choose the framing.
-import { request } from "node:http";
+import { type Agent, request } from "node:http";
 import { expect } from "vitest";
 import { catalogue } from "../../shared/errors.ts";
 import { keys } from "../support/database.ts";
@@ -10,13 +10,15 @@ export interface Raw {
   headers?: Record<string, string>;
   /** Several parts are sent as chunks, without a length. */
   body?: string | Uint8Array | string[];
+  /** Keeps connections for the requests that follow. */
+  agent?: Agent;
 }
 
 export function sendRaw(
   stack: TestStack,
   method: string,
   path: string,
-  { token, headers = {}, body }: Raw = {},
+  { token, headers = {}, body, agent }: Raw = {},
 ): Promise<Answer> {
   const { hostname, port } = new URL(stack.apiUrl);
   const parts: (string | Uint8Array)[] = Array.isArray(body)
@@ -35,6 +37,7 @@ export function sendRaw(
       port,
       method,
       path: `/functions/v1${path}`,
+      agent,
       headers: {
         apikey: keys.publishable_key,
         ...(token && { authorization: `Bearer ${token}` }),

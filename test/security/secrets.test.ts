@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, inject, test } from "vitest";
 import { keys } from "../support/database.ts";
 import type { Answer, Person, TestStack } from "../support/stack.ts";
 import { call, clientFor, signUp, testStack, tokenFor } from "../support/stack.ts";
+import { deliver, eventBody, sign } from "../support/stripe.ts";
 
 const ADMIN_SECRET = "canary-admin-secret-7f3a";
 const PASSWORD = "canary-password-91bc";
@@ -54,6 +55,12 @@ async function expectSecretsKept(answer: Answer, token?: string) {
   expect(secretsIn(JSON.stringify([answer.body, [...answer.headers]]), token)).toEqual([]);
   expect(secretsIn(await logUpTo(answer), token)).toEqual([]);
 }
+
+/** The data API has been started again. */
+const isBack = () =>
+  expect.poll(async () => (await call(stack, "GET", "/account", { token: ana.token })).status, {
+    timeout: 30_000,
+  }).toBe(200);
 
 const body = { password: PASSWORD, card: CARD, display_name: "Ana" };
 
@@ -163,11 +170,64 @@ describe("no secret is logged or told", () => {
     expect(gone.status).toBeGreaterThanOrEqual(500);
     expect(Object.keys(gone.body.error).sort()).toEqual(["code", "message", "request_id"]);
     await expectSecretsKept(gone);
-    await expect.poll(async () =>
-      (await call(stack, "GET", "/account", { token: ana.token })).status
-    )
-      .toBe(200);
+    await isBack();
     await expectSecretsKept(await call(stack, "GET", "/account", { token: ana.token }));
+  });
+});
+
+describe("no secret of a payment is logged or told", () => {
+  const paying = (body: unknown, headers: Record<string, string> = {}) =>
+    call(stack, "POST", "/topup", {
+      token: ana.token,
+      body,
+      headers: { "idempotency-key": PASSWORD, ...headers },
+    });
+
+  test.each([
+    ["the card is none of Stripe's", () => ({ amount_cents: 1000, payment_method: "pm_canary" })],
+    ["the page to come back to is not allowed", () => ({
+      amount_cents: 1000,
+      success_url: `https://evil.example/?token=${PASSWORD}&card=${CARD}`,
+    })],
+    ["the amount is a card's number", () => ({ amount_cents: CARD })],
+  ])("when %s", async (_, body) => {
+    const answer = await paying(body());
+    expect(answer.status).toBe(422);
+    await expectSecretsKept(answer);
+    expect((await logUpTo(answer)).includes("pm_canary")).toBe(false);
+  });
+
+  test("when a delivery of Stripe's is forged, is no event, or fails on our side", async () => {
+    const object = {
+      id: "pi_1",
+      object: "payment_intent",
+      amount: 1000,
+      status: "succeeded",
+      receipt_email: PASSWORD,
+      payment_method_details: { card: { number: CARD } },
+      amount_received: CARD,
+    };
+    const raw = eventBody("payment_intent.succeeded", object);
+    const forged = sign(raw, { secret: ADMIN_SECRET });
+    const noEvent = JSON.stringify({ password: PASSWORD, card: CARD });
+    await stack.superuser.unsafe(`
+      create function app.break() returns trigger language plpgsql as
+        $$ begin raise exception 'broken on purpose'; end $$;
+      create trigger break before insert on app.stripe_events execute function app.break()`);
+    for (
+      const [text, signature, status] of [
+        [raw, forged, 400],
+        [noEvent, sign(noEvent), 422],
+        [raw, sign(raw), 500],
+      ] as const
+    ) {
+      const answer = await deliver(stack, text, signature);
+      expect(answer.status).toBe(status);
+      await expectSecretsKept(answer);
+      const told = JSON.stringify(answer.body) + await logUpTo(answer);
+      expect(told.includes(signature.split("v1=")[1])).toBe(false);
+    }
+    await stack.superuser`drop function app.break() cascade`;
   });
 });
 
@@ -175,8 +235,7 @@ describe("no secret is logged or told", () => {
 test("when the data API is gone the caller is told to try again", async () => {
   stack.services.postgrest.kill();
   const gone = await call(stack, "PATCH", "/account", { token: ana.token, body: {} });
-  await expect.poll(async () => (await call(stack, "GET", "/account", { token: ana.token })).status)
-    .toBe(200);
+  await isBack();
   expect([gone.status, gone.body.error.code]).toEqual([503, "try_again"]);
 });
 

@@ -25,6 +25,8 @@ export async function testDatabase(from = inject("template")): Promise<TestDatab
   await asSuperuser(async (sql) => {
     await sql.unsafe(`create database ${name} template ${from} owner postgres`);
     await sql.unsafe(`alter database ${name} set pgrst.db_schemas = 'public'`);
+    // What is granted on a database itself does not come along.
+    await sql.unsafe(`revoke temporary on database ${name} from public`);
   });
   const connect = (role: string) =>
     postgres(urlOf(role, name), { max: 30, onnotice: () => {}, idle_timeout: 20 });
