@@ -18,6 +18,8 @@ export interface Route {
   status?: 200 | 201;
   /** Answers carry an ETag; whoever sends it as If-None-Match gets 304 while nothing has changed. */
   cached?: true;
+  /** Still answered when others are told to try again, because the process has enough to do. */
+  reserved?: true;
   response: z.ZodType;
   /** The codes of its own; what every endpoint may answer is not repeated. */
   errors?: ErrorCode[];

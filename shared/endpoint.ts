@@ -11,6 +11,7 @@ import type { Rpc } from "./database.ts";
 import { callerDatabase } from "./database.ts";
 import { env } from "./env.ts";
 import { ApiError } from "./errors.ts";
+import { inPlace, outOfPlace } from "./places.ts";
 import { logRequest, respondWithError } from "./report.ts";
 import { readBody, readQuery } from "./request.ts";
 import { isSameSecret } from "./secret.ts";
@@ -114,6 +115,17 @@ async function serve(
   const isScheduler = token !== null && isSameSecret(token, env().SCHEDULER_SECRET);
   if (route.caller === "scheduler" && !isScheduler) throw new ApiError("not_authenticated");
   const rpc = callerDatabase(isScheduler ? null : token, requestId);
+  const claim = isScheduler ? "unrefusable" : route.reserved ? "reserved" : "ordinary";
+  return await inPlace(claim, () => serveInPlace(c, route, handler, rpc));
+}
+
+async function serveInPlace(
+  c: Context<{ Variables: Variables }>,
+  route: Route,
+  handler: Handler<Route>,
+  rpc: Rpc,
+): Promise<Response> {
+  const requestId = c.get("requestId");
   try {
     const body = await readBody(c, route.body);
     const query = readQuery(c.req.query(), route.query);
@@ -146,10 +158,12 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     } catch (error) {
       const waits = error instanceof ApiError && error.code === "request_in_progress";
       if (!waits || performance.now() - began > LONGEST_WAIT_MS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pause * (1 + Math.random())));
+      await outOfPlace(() => sleep(pause * (1 + Math.random())));
     }
   }
 }
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Once {
   answer: object;

@@ -2,6 +2,7 @@
 import type Stripe from "stripe";
 import { env } from "./env.ts";
 import { ApiError } from "./errors.ts";
+import { outOfPlace } from "./places.ts";
 import { invalid } from "./request.ts";
 
 let client: Promise<Stripe> | undefined;
@@ -19,7 +20,9 @@ async function connect(): Promise<Stripe> {
     timeout: STRIPE_TIMEOUT_MS,
     // Whoever waits for a page shall not wait for more than two time-outs.
     maxNetworkRetries: 1,
-    httpClient: Stripe.createFetchHttpClient(),
+    httpClient: Stripe.createFetchHttpClient((...call: Parameters<typeof fetch>) =>
+      outOfPlace(() => fetch(...call))
+    ),
     telemetry: false,
   });
 }

@@ -12,6 +12,7 @@ export const contract = defineContract("health", {
     path: "/",
     summary: "Whether everything works (200), or which part does not (503)",
     caller: "anyone",
+    reserved: true,
     response: z.object({
       status: z.enum(["ok", "degraded"]),
       version: z.string(),

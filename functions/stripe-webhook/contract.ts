@@ -7,6 +7,7 @@ export const contract = defineContract("stripe-webhook", {
     path: "/",
     summary: "Where Stripe delivers its events, signed in the header Stripe-Signature",
     caller: "anyone",
+    reserved: true,
     response: z.object({
       received: z.literal(true),
       event_id: z.string(),

@@ -1,6 +1,7 @@
 // One port for everything, and opaque API keys turned into roles, both as on hosted Supabase.
 import { Hono } from "hono";
 import type { Context } from "hono";
+import { catalogue } from "../../shared/errors.ts";
 import type { Keys } from "./keys.ts";
 import { serviceToken } from "./keys.ts";
 
@@ -10,6 +11,8 @@ export interface Targets {
   novu: string;
   /** Undefined until they have started. */
   functions: () => string | undefined;
+  /** How many requests the functions are given at once, and as many the data API, which is theirs too. */
+  atOnce: number;
 }
 
 const CORS = {
@@ -24,6 +27,9 @@ export function createGateway(keys: Keys, targets: Targets): Hono {
   const gateway = new Hono();
   const service = `Bearer ${serviceToken(keys.jwt_secret)}`;
 
+  const admitToFunctions = admission(targets.atOnce);
+  const admitToData = admission(targets.atOnce);
+
   const checked = (target: string, prefix: string) => async (c: Context) => {
     if (c.req.method === "OPTIONS") return c.body(null, 204, CORS);
     const headers = new Headers(c.req.raw.headers);
@@ -34,12 +40,16 @@ export function createGateway(keys: Keys, targets: Targets): Hono {
     return answer;
   };
 
-  gateway.all("/rest/v1/*", checked(targets.rest, "/rest/v1"));
+  const data = checked(targets.rest, "/rest/v1");
+  gateway.all("/rest/v1/*", (c) => admitToData(c.req.raw, () => data(c)));
   // A link in a mail is opened by a browser, which has no key.
   gateway.get("/auth/v1/verify", (c) => forward(c.req.raw, targets.auth, ""));
   gateway.all("/auth/v1/*", checked(targets.auth, ""));
   // Functions check their own callers (verify_jwt = false) and set their own CORS headers.
-  gateway.all("/functions/v1/*", (c) => forward(c.req.raw, targets.functions(), "/functions/v1"));
+  gateway.all("/functions/v1/*", (c) => {
+    const pass = () => forward(c.req.raw, targets.functions(), "/functions/v1");
+    return isReserved(c, keys) ? pass() : admitToFunctions(c.req.raw, pass);
+  });
   gateway.get("/_local/mail", (c) => forward(c.req.raw, targets.auth, ""));
   gateway.get("/_local/novu", (c) => forward(c.req.raw, targets.novu, ""));
   gateway.get(
@@ -49,6 +59,34 @@ export function createGateway(keys: Keys, targets: Targets): Hono {
   gateway.notFound((c) => c.json({ message: "no Route matched with those values" }, 404));
   return gateway;
 }
+
+/** What comes on top of so many at once is refused here: to pass it on costs ten times as much. */
+function admission(atOnce: number) {
+  let under = 0;
+  return async ({ body }: Request, pass: () => Promise<Response>): Promise<Response> => {
+    if (under >= atOnce) return await tryAgain(body);
+    under++;
+    try {
+      return await pass();
+    } finally {
+      under--;
+    }
+  };
+}
+
+async function tryAgain(body: Request["body"]): Promise<Response> {
+  // Whoever is still sending would be cut off by an answer that comes before the end.
+  await body?.pipeTo(new WritableStream()).catch(() => {});
+  const request_id = crypto.randomUUID();
+  const { en: message, status } = catalogue.try_again;
+  const headers = { ...CORS, "retry-after": "1", "x-request-id": request_id };
+  return Response.json({ error: { code: "try_again", message, request_id } }, { status, headers });
+}
+
+/** Operators' health, Stripe's webhooks and the clock are let through: the functions know what they can take. */
+const isReserved = (c: Context, { scheduler_secret }: Keys) =>
+  /^\/functions\/v1\/(health|stripe-webhook)\b/.test(c.req.path) ||
+  c.req.header("authorization") === `Bearer ${scheduler_secret}`;
 
 /** Hosted's rule: an opaque key is never a token; alone it stands for a role. Returns a refusal. */
 function exchangeKey(headers: Headers, url: URL, keys: Keys, service: string) {

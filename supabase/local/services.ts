@@ -1,5 +1,6 @@
 // Everything that stands on one database: Auth, data API, simulators, functions, cron, gateway.
 import postgres from "postgres";
+import { variables } from "../../shared/env.ts";
 import { startTicker } from "./cron.ts";
 import { functionsEnvironment } from "./environment.ts";
 import type { Functions } from "./functions/process.ts";
@@ -74,6 +75,8 @@ async function start(
     rest: restUrl,
     novu: novuUrl,
     functions: () => running.functions?.url(),
+    // Twice what the functions work on: those who wait for Stripe are not counted there.
+    atOnce: 2 * variables.REQUESTS_AT_ONCE.parse(options.environment?.REQUESTS_AT_ONCE),
   };
   const gateway = createGateway(keys, targets);
   const listener = Deno.serve(

@@ -6,6 +6,7 @@ import type { Keys } from "../../supabase/local/keys.ts";
 import { readKeys } from "../../supabase/local/keys.ts";
 import { freePort } from "../../supabase/local/ports.ts";
 import { withDatabase } from "../../supabase/local/postgres/database.ts";
+import type { PostgresAddress } from "../../supabase/local/postgres/server.ts";
 import { connectionUrl } from "../../supabase/local/postgres/server.ts";
 import { startPostgrest } from "../../supabase/local/postgrest.ts";
 import { denoCommand } from "../../supabase/local/process.ts";
@@ -40,6 +41,15 @@ export const measureHttp = (load: Load): Promise<string> =>
 const nameOf = (way: string, hot: boolean, connections: number) =>
   `${way}, ${hot ? "hot raffle" : "200 raffles"}, ${connections}`;
 
+/** The server that an address of one of its databases names. */
+export function serverOf(url: string): PostgresAddress {
+  const { port, password } = new URL(url);
+  return {
+    port: Number(port),
+    url: (role, database) => connectionUrl(Number(port), password, role, database),
+  };
+}
+
 type Urls = { rpc: string; function: string };
 
 /** The stack on this database, and beside its own PostgREST, whose port is its secret, one like it. */
@@ -47,11 +57,7 @@ async function withServices<T>(
   url: string,
   work: (urls: Urls, keys: Keys) => Promise<T>,
 ): Promise<T> {
-  const { port, password } = new URL(url);
-  const server = {
-    port: Number(port),
-    url: (role: string, database: string) => connectionUrl(server.port, password, role, database),
-  };
+  const server = serverOf(url);
   const directory = mkdtempSync(`${tmpdir()}/rafflebase-bench-`);
   const keys = readKeys(directory);
   const database = "postgres";

@@ -1,7 +1,6 @@
 // RESULTS.md: a section for each part of the benchmark. What is not measured this time stays as it was.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import type { Load } from "./measure.ts";
 
 const file = new URL("RESULTS.md", import.meta.url);
 const HEAD = "# Measured by `npm run bench`\n";
@@ -9,14 +8,14 @@ const HEAD = "# Measured by `npm run bench`\n";
 export function writeSection(
   order: string[],
   title: string,
-  { rounds, seconds }: Load,
+  how: string,
   body: string,
 ) {
   const date = new Date().toISOString().slice(0, 10);
   const section = `## ${title}\n\n${date}, ${cpus().length} x ${
     cpus()[0].model
   }, the embedded Postgres 17
-with default durability, medians of ${rounds} rounds of ${seconds} s, interleaved.\n\n${body}\n`;
+with default durability, ${how}.\n\n${body}\n`;
   console.log(`\n${section}`);
   const sections = readSections().set(title, section);
   const kept = order.flatMap((one) => sections.get(one) ?? []);
