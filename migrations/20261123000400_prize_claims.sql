@@ -3,7 +3,8 @@
 
 insert into app.error_codes (code, status) values
   ('prize_not_found', 404),
-  ('prize_not_claimable', 409);
+  ('prize_not_claimable', 409),
+  ('prize_not_sendable', 409);
 
 insert into app.settings (name, value, minimum, maximum, description) values
   ('prize_claim_days', 30, 1, 365, 'How long a prize waits to be claimed before it goes to the next place.');
@@ -84,8 +85,9 @@ begin
 end
 $$;
 
--- Says that a claimed prize is on its way, or has arrived. Operators.
--- Raises not_permitted, prize_not_found, state_change_refused.
+-- Says that a claimed prize is on its way, or has arrived. Operators. Nothing is sent to whom the bank gave back
+-- what they paid, or whose wallet is suspended otherwise, until the debt is paid and somebody has reinstated them.
+-- Locks the claim. Raises not_permitted, prize_not_found, prize_not_sendable, state_change_refused.
 create function app.send_prize(p_raffle_id uuid, p_place integer, p_status public.prize_claim_status, p_tracking text) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -97,12 +99,17 @@ begin
   elsif length(p_tracking) not between 1 and 500 then
     perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
+  select * into v_claim from public.prize_claims where raffle_id = p_raffle_id and place = p_place for update;
+  if not found then
+    perform app.fail('prize_not_found');
+  elsif v_claim.status = 'CLAIMED'
+    and exists (select from public.wallet_accounts where user_id = v_claim.user_id and status = 'SUSPENDED')
+  then
+    perform app.fail('prize_not_sendable');
+  end if;
   update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
   where raffle_id = p_raffle_id and place = p_place
   returning * into v_claim;
-  if not found then
-    perform app.fail('prize_not_found');
-  end if;
   perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object(
     'place', p_place, 'status', p_status, 'tracking', v_claim.tracking));
 end

@@ -273,6 +273,13 @@ export const catalogue = {
     es: "Este premio ya no se puede reclamar.",
     it: "Questo premio non può più essere richiesto.",
   },
+  prize_not_sendable: {
+    status: 409,
+    en: "The winner's wallet is suspended: nothing is sent until it is reinstated.",
+    es: "La billetera del ganador está suspendida: no se envía nada hasta que se restablezca.",
+    it:
+      "Il portafoglio del vincitore è sospeso: non si spedisce nulla finché non viene ripristinato.",
+  },
   raffle_sold_out: {
     status: 409,
     en: "There are not that many tickets left.",

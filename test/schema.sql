@@ -6825,12 +6825,17 @@ begin
   elsif length(p_tracking) not between 1 and 500 then
     perform app.fail_field('tracking', 'must have from 1 to 500 characters');
   end if;
+  select * into v_claim from public.prize_claims where raffle_id = p_raffle_id and place = p_place for update;
+  if not found then
+    perform app.fail('prize_not_found');
+  elsif v_claim.status = 'CLAIMED'
+    and exists (select from public.wallet_accounts where user_id = v_claim.user_id and status = 'SUSPENDED')
+  then
+    perform app.fail('prize_not_sendable');
+  end if;
   update public.prize_claims set status = p_status, sent_by = auth.uid(), tracking = coalesce(p_tracking, tracking)
   where raffle_id = p_raffle_id and place = p_place
   returning * into v_claim;
-  if not found then
-    perform app.fail('prize_not_found');
-  end if;
   perform app.tell('prize_sent', v_claim.user_id, p_raffle_id, jsonb_build_object(
     'place', p_place, 'status', p_status, 'tracking', v_claim.tracking));
 end

@@ -27,10 +27,12 @@ Deno.exit(0);
 
 async function main(): Promise<void> {
   const given = readArguments(Deno.args);
-  const { given: settings, flaws } = readSettings(given.settingsFile);
+  const { given: settings, flaws, fromShell, unknown } = readSettings(given.settingsFile);
   const deployment = { ...given, settings };
   const verb = given.dryRun ? "This would deploy" : "Deploying";
   console.log(`${verb} Rafflebase ${VERSION} to ${given.projectRef} (${given.apiUrl})`);
+  if (fromShell.length > 0) console.log(`from the shell, not the file: ${fromShell.join(", ")}`);
+  if (unknown.length > 0) console.log(`means nothing, and is left out: ${unknown.join(", ")}`);
   if (given.dryRun) printPlan(deployment);
   else if (!await isLoggedIn()) {
     flaws.unshift("no log-in: supabase login, or SUPABASE_ACCESS_TOKEN");

@@ -9,6 +9,10 @@ export const names = Object.keys(variables).filter((name) => !name.startsWith("S
 
 export interface Settings {
   given: Record<string, string>;
+  /** Those that the shell has: they win over the file's. */
+  fromShell: string[];
+  /** Names in the file that mean nothing. */
+  unknown: string[];
   /** Sentences about what is missing or senseless, all of them; none has a value in it. */
   flaws: string[];
 }
@@ -33,13 +37,40 @@ export function readSettings(file: string | undefined): Settings {
     const flaw = findHostedFlaw(name, given[name]);
     if (flaw) flaws.push(`${name} ${flaw}`);
   }
-  return { given, flaws };
+  const fromShell = Object.keys(given).filter((name) => Deno.env.get(name));
+  const unknown = Object.keys(fromFile).filter((name) => !names.includes(name));
+  return { given, flaws, fromShell, unknown };
 }
 
 const shapeOf = (name: string) => variables[name as keyof typeof variables];
 
+/** Of a hosted project each part of the value, of which commas part several. */
+const SHAPES: Record<string, { is: RegExp; means: string }> = {
+  CORS_ORIGINS: {
+    is: /^(\*|https:\/\/[^/]+)$/,
+    means: "origins: https://, a host, and nothing after it",
+  },
+  RETURN_URL_ORIGINS: {
+    is: /^https:\/\/[^/]+$/,
+    means: "origins: https://, a host, and nothing after it",
+  },
+  DRAND_URLS: { is: /^https:\/\//, means: "addresses that begin with https://" },
+  STRIPE_SECRET_KEY: {
+    is: /^[sr]k_(live|test)_\w+$/,
+    means: "a key of Stripe: sk_live_ or rk_live_",
+  },
+  STRIPE_WEBHOOK_SECRETS: { is: /^whsec_\w+$/, means: "signing secrets of Stripe: whsec_" },
+};
+
 /** What is well formed and can still not be meant for a project that others use. */
 function findHostedFlaw(name: string, value: string): string | undefined {
+  const shape = SHAPES[name];
+  if (shape && !value.split(",").every((part) => shape.is.test(part.trim()))) {
+    return `must be ${shape.means}`;
+  }
+  if (/_SECRET$/.test(name) && value.length < 16) {
+    return "has fewer than 16 characters: openssl rand -hex 24 makes one";
+  }
   if (/[\r\n]/.test(value) || (value.includes("'") && value.includes('"'))) {
     return "has a line break, or both kinds of quotation marks";
   }

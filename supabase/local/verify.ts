@@ -1,6 +1,7 @@
-// `npm run verify -- <address or file>`: makes a draw again from its published proof alone, and says in
-// plain words what it checked. Needs no account, and of this project only shared/draw.ts and shared/drand.ts.
-import { readFileSync } from "node:fs";
+// `npm run verify -- <address or file> [--root <hex>]`: makes a draw again from its published proof alone, and
+// says in plain words what it checked; with the root that somebody was told before the draw, also that it is it. Needs no account, and of this project only shared/draw.ts and shared/drand.ts.
+import { existsSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import {
   DRAW_ALGORITHM,
   drawPositions,
@@ -37,6 +38,8 @@ interface Seal {
 }
 
 class Wrong extends Error {}
+/** Says nothing about the draw. */
+class Unread extends Error {}
 
 function demand(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Wrong(otherwise);
@@ -47,11 +50,14 @@ const say = (line: string) => console.log(line);
 /** The lines of a proof: what was sealed, then each ticket. A proof in one piece is given line by line too. */
 async function* readLines(source: string): AsyncGenerator<unknown> {
   if (/^https?:/.test(source)) {
-    const answer = await fetch(`${source}${source.includes("?") ? "&" : "?"}format=ndjson`);
-    demand(
-      answer.ok,
-      `${source} answers ${answer.status}: ${(await answer.clone().text()).slice(0, 300)}`,
-    );
+    const answer = await fetch(`${source}${source.includes("?") ? "&" : "?"}format=ndjson`)
+      .catch((error) => {
+        throw new Unread(`${source} cannot be reached: ${error.message}`);
+      });
+    if (!answer.ok) {
+      const said = (await answer.text()).slice(0, 300);
+      throw new Unread(`${source} answers ${answer.status}: ${said}`);
+    }
     let rest = "";
     const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -62,6 +68,7 @@ async function* readLines(source: string): AsyncGenerator<unknown> {
     demand(rest.trim() === "", "the proof breaks off");
     return;
   }
+  if (!existsSync(source)) throw new Unread(`there is no file ${source}`);
   const text = readFileSync(source, "utf8");
   try {
     const { tickets, ...seal } = JSON.parse(text);
@@ -163,7 +170,7 @@ function checkLottery({ lottery, winners }: Seal, numbers: number[]) {
   say(isSold ? `ok    ticket ${number} has the number` : `ok    nobody has the number ${number}`);
 }
 
-async function verify(source: string): Promise<void> {
+async function verify(source: string, toldRoot?: string): Promise<void> {
   const lines = readLines(source);
   const seal = (await lines.next()).value as Seal;
   demand(seal.algorithm === DRAW_ALGORITHM, `this knows ${DRAW_ALGORITHM}, not ${seal.algorithm}`);
@@ -176,6 +183,13 @@ async function verify(source: string): Promise<void> {
     `${asked} was asked for, and this is another raffle`,
   );
   const numbers = await checkTickets(seal, lines);
+  if (toldRoot !== undefined) {
+    demand(
+      seal.ticket_root === toldRoot.toLowerCase(),
+      `${toldRoot} was told, and this is another`,
+    );
+    say("ok    that root is the one that was told");
+  }
   if (seal.state === "CANCELLED") {
     return say("note  it was cancelled before it was drawn: there is no draw to check");
   }
@@ -197,17 +211,26 @@ async function verify(source: string): Promise<void> {
   checkWinners(seal, numbers, round, randomness);
 }
 
-const [source] = Deno.args;
+const { positionals: [source], values: { root } } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: { root: { type: "string" } },
+});
 if (!source) {
   console.error(
-    "npm run verify -- <address of verify-draw/<raffle id>, or a file with its answer>",
+    "npm run verify -- <address of verify-draw/<raffle id>, or a file with its answer> [--root <hex>]",
   );
   Deno.exit(2);
 }
 try {
-  await verify(source);
+  await verify(source, root);
   say("All of it holds.");
 } catch (error) {
-  say(`WRONG ${(error as Error).message}`);
+  const { message } = error as Error;
+  if (error instanceof Unread) {
+    say(`Nothing was checked: ${message}`);
+    Deno.exit(2);
+  }
+  say(`WRONG ${message}`);
   Deno.exit(1);
 }

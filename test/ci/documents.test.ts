@@ -31,7 +31,7 @@ describe.each(documents)("%s", (file) => {
 
   test("names npm scripts that are there", () => {
     const { scripts } = JSON.parse(read("package.json"));
-    for (const name of found(text, /npm run ([a-z-]+(?::[a-z]+)?)/g)) {
+    for (const name of found(text, /npm run (?:-s )?([a-z][a-z-]*(?::[a-z]+)?)/g)) {
       expect.soft(scripts, name).toHaveProperty([name]);
     }
   });

@@ -6,6 +6,7 @@ import Stripe from "stripe";
 import { variables } from "../../shared/env.ts";
 import { catalogue } from "../../shared/notifications/catalogue.ts";
 import { root } from "../../supabase/local/root.ts";
+import { testDatabase } from "../support/database.ts";
 
 const read = (file: string) => readFileSync(`${root}${file}`, "utf8");
 const page = read("docs/deploy.md");
@@ -74,6 +75,13 @@ test("it says of every alert what to do", () => {
       !listed.includes(kind) && !section("Monitoring").includes(`\`${kind}\``)
     ),
   ).toEqual([]);
+});
+
+test("its SQL runs", async () => {
+  const { sql } = await testDatabase();
+  const blocks = found(page, /```sql\n([^]*?)```/g);
+  expect(blocks.length).toBeGreaterThan(2);
+  for (const block of blocks) await sql.unsafe(block);
 });
 
 describe("what it names is there", () => {

@@ -212,9 +212,9 @@ describe("verify-draw", () => {
   test("is all that npm run verify needs to say whether the draw is right", async () => {
     const { id } = await drawable();
     await closeAll();
-    const run = async (source: string) => {
+    const run = async (...sources: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--node-modules-dir=manual", "supabase/local/verify.ts", source],
+        args: ["run", "-A", "--node-modules-dir=manual", "supabase/local/verify.ts", ...sources],
       }).output();
       const decoder = new TextDecoder();
       return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
@@ -225,6 +225,17 @@ describe("verify-draw", () => {
     expect(right).toMatchObject({ code: 0 });
 
     const proof = (await read(id)).body;
+    // Somebody else's root is not the one that this was told; a server that is away says nothing of the draw.
+    expect((await run(address, "--root", proof.ticket_root)).code).toBe(0);
+    expect(await run(address, "--root", "0".repeat(64))).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("was told, and this is another"),
+    });
+    expect(await run("http://127.0.0.1:9/verify-draw/x")).toMatchObject({
+      code: 2,
+      text: expect.stringContaining("Nothing was checked"),
+    });
+
     const [{ ticket_num }] = proof.winners;
     const other = proof.tickets.find((one: { ticket_num: number }) =>
       one.ticket_num !== ticket_num

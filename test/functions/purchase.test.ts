@@ -659,3 +659,17 @@ describe("the storefront", () => {
     ).toBe("23514");
   });
 });
+
+test("sales are stopped and taken up again as docs/deploy.md says, by its own SQL", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/deploy.md", import.meta.url));
+  const [stop, goOn] = /## Stopping sales[^]*?```sql\n([^]*?)```/.exec(page)![1].trim().split("\n");
+  const ana = await player(5_000);
+  const order = { raffle_id: await raffle(stack), quantity: 1, payment_method: "wallet" };
+  await stack.sql.unsafe(stop);
+  expect(await buy(ana, order)).toMatchObject({
+    status: 403,
+    body: { error: { code: "not_permitted" } },
+  });
+  await stack.sql.unsafe(goOn);
+  expect((await buy(ana, order)).status).toBe(201);
+});

@@ -203,6 +203,20 @@ describe("a prize that is a thing", () => {
       .toEqual([{ status: "DELIVERED", tracking: "MRW 1234" }]);
   });
 
+  test("is not sent to who owes us what their bank took back, until it is paid", async () => {
+    const { raffleId, winner } = await won();
+    expect(await claim(raffleId, winner)).toBe("none");
+    await db.sql`update public.wallet_accounts set debt_cents = 1 where user_id = ${winner}`;
+    expect(await send(raffleId, "SHIPPED")).toBe("prize_not_sendable");
+    await db.sql`update public.wallet_accounts set debt_cents = 0 where user_id = ${winner}`;
+    expect(await send(raffleId, "SHIPPED")).toBe("none");
+    await db
+      .sql`update public.wallet_accounts set suspended_reason = 'fraud' where user_id = ${winner}`;
+    expect(await send(raffleId, "DELIVERED")).toBe("none");
+    await db
+      .sql`update public.wallet_accounts set suspended_reason = null where user_id = ${winner}`;
+  });
+
   test("is not claimed without saying where, nor by who is suspended, nor sent with a senseless tracking", async () => {
     const { raffleId, winner } = await won();
     for (const delivery of ["{}", '{"street": " "}', '{"street": null}', "[]", "1"]) {

@@ -225,7 +225,7 @@ describe.skipIf(!python)("verify.py (needs python3)", () => {
     } finally {
       await Deno.remove(file);
     }
-    expect((await verify(file)).code).toBe(1);
+    expect((await verify(file)).code).toBe(2);
     expect((await verify("--help")).code).toBe(1);
   });
 

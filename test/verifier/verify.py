@@ -253,7 +253,10 @@ def main(arguments):
             print(sentence)
     except Broken as broken:
         print(f"WRONG {broken}")
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except OSError as error:
+        print(f"Nothing was checked: {error}")
+        return 2
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         print(f"WRONG this is no proof that can be read: {error!r}")
     else:
         print("All that was checked holds.")
