@@ -135,7 +135,7 @@ end
 $$;
 
 -- Opens a draft: checks its terms, takes the prizes from stock, makes the lanes. Operators.
--- Locks the raffle, then the prize.
+-- Locks the raffle, then its lottery, then the prize.
 -- Raises not_permitted, raffle_not_found, raffle_not_draft, raffle_terms_invalid, prize_out_of_stock.
 create function app.publish_raffle(p_raffle_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -150,6 +150,7 @@ begin
     perform app.fail('raffle_not_draft');
   end if;
   v_raffle := app.complete_terms(v_raffle);
+  perform from public.lotteries where id = v_raffle.lottery_id for share; -- its calendar stays as it is looked at
   perform app.require_sound_terms(v_raffle);
   update public.prizes set stock = stock - v_raffle.prizes_taken
   where id = v_raffle.prize_id and stock >= v_raffle.prizes_taken;
@@ -213,6 +214,7 @@ begin
     perform app.fail('raffle_terms_frozen');
   end if;
   new := app.complete_terms(new);
+  perform from public.lotteries where id = new.lottery_id for share;
   perform app.require_sound_terms(new);
   if (new.prize_id, new.prizes_taken) is distinct from (old.prize_id, old.prizes_taken) then
     perform app.fail('raffle_terms_frozen'); -- the prizes are out of stock already

@@ -46,6 +46,7 @@ begin
   update public.lottery_draws set winning_number = v_number where raffle_id = p_raffle_id and draw_date = v_draw.draw_date;
   v_is_sold := exists (select from public.tickets where raffle_id = p_raffle_id and ticket_num = v_number::integer);
   if not v_is_sold and v_raffle.unsold_rule = 'NEXT_DRAW' then
+    perform from public.lotteries where id = v_draw.lottery_id for share; -- its calendar stays as it is looked at
     perform app.await_lottery(v_raffle, app.next_lottery_date(v_draw.lottery_id, v_draw.draw_date));
     return false;
   elsif not v_is_sold and v_raffle.unsold_rule = 'REFUND' then

@@ -3411,6 +3411,7 @@ begin
   update public.lottery_draws set winning_number = v_number where raffle_id = p_raffle_id and draw_date = v_draw.draw_date;
   v_is_sold := exists (select from public.tickets where raffle_id = p_raffle_id and ticket_num = v_number::integer);
   if not v_is_sold and v_raffle.unsold_rule = 'NEXT_DRAW' then
+    perform from public.lotteries where id = v_draw.lottery_id for share; -- its calendar stays as it is looked at
     perform app.await_lottery(v_raffle, app.next_lottery_date(v_draw.lottery_id, v_draw.draw_date));
     return false;
   elsif not v_is_sold and v_raffle.unsold_rule = 'REFUND' then
@@ -3738,6 +3739,7 @@ begin
     perform app.fail('raffle_terms_frozen');
   end if;
   new := app.complete_terms(new);
+  perform from public.lotteries where id = new.lottery_id for share;
   perform app.require_sound_terms(new);
   if (new.prize_id, new.prizes_taken) is distinct from (old.prize_id, old.prizes_taken) then
     perform app.fail('raffle_terms_frozen'); -- the prizes are out of stock already
@@ -5431,6 +5433,7 @@ begin
     perform app.fail('raffle_not_draft');
   end if;
   v_raffle := app.complete_terms(v_raffle);
+  perform from public.lotteries where id = v_raffle.lottery_id for share; -- its calendar stays as it is looked at
   perform app.require_sound_terms(v_raffle);
   update public.prizes set stock = stock - v_raffle.prizes_taken
   where id = v_raffle.prize_id and stock >= v_raffle.prizes_taken;

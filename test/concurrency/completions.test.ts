@@ -1,8 +1,9 @@
+import type postgres from "postgres";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { codeOf, testDatabase } from "../support/database.ts";
 import { race, untilSomeoneWaits } from "../support/races.ts";
-import type { Money, StripeObject } from "../support/stripe-events.ts";
+import type { Money, StripeEvent, StripeObject } from "../support/stripe-events.ts";
 import * as stripe from "../support/stripe-events.ts";
 import {
   apply,
@@ -70,6 +71,41 @@ test("the session and its payment, told at once, wait for each other and credit 
   expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
   expect(outcomes).toEqual(["applied", "duplicate"]);
   await expectOneCredit();
+});
+
+test("an event and its repetition for a payment we know of wait for each other and credit once", async () => {
+  await apply(db.sql, { ...session, status: "open", payment_status: "unpaid" });
+  const outcomes: string[] = [];
+  const tell = (event: StripeEvent) => async (sql: postgres.ISql) =>
+    outcomes.push(await receive(sql, event));
+  const outcome = await race(db, tell(completed()), tell(completed()));
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(outcomes).toEqual(["applied", "duplicate"]);
+  await expectOneCredit();
+});
+
+test("what is paid while it is being cancelled waits, and is credited all the same", async () => {
+  await apply(db.sql, { ...session, status: "open", payment_status: "unpaid" });
+  const cancel = (sql: postgres.ISql) => sql`select app.cancel_topup(${topup.id}, 'abandoned')`;
+  const outcome = await race(db, (sql) => receive(sql, succeeded()), cancel);
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  await expectOneCredit();
+});
+
+test("what Stripe made for a top-up that is being cancelled is not handed out", async () => {
+  let answer: unknown;
+  const outcome = await race(
+    db,
+    (sql) => sql`select app.cancel_topup(${topup.id}, 'abandoned')`,
+    async (sql) =>
+      [{ answer }] = await sql`select app.record_topup(${topup.id}, 'key', ${{
+        ...session,
+        status: "open",
+        payment_status: "unpaid",
+      } as never}::jsonb) as answer`,
+  );
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(answer).toBeNull();
 });
 
 test("a second delivery waits for the first, and is a duplicate once that is committed", async () => {
@@ -177,6 +213,77 @@ test("a payout's failure that is told while its payment is being booked gives th
   expect(await db.sql`select * from app.check_invariants()`).toEqual([]);
 });
 
+test("what is told of a payout we know of, and our giving it up, come one after the other", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await sendTopupToBank(db.sql, topup);
+  const payout = stripe.payout(withdrawal, { status: "pending" });
+  await db.sql`select app.apply_stripe_object(${payout as never}::jsonb, null, ${BANK})`;
+  const become = (status: string) =>
+    stripe.event(`payout.${status}`, { ...payout, status }, { account: BANK });
+  const outcome = await race(
+    db,
+    (sql) => receive(sql, become("failed")),
+    (sql) => sql`select app.refuse_withdrawal(${withdrawal.id}, 'payout_unknown')`,
+  );
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(await db.sql`select * from app.check_invariants()`).toEqual([]);
+});
+
+test("two words on a payout we know of wait for each other, and count once", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await sendTopupToBank(db.sql, topup);
+  const payout = stripe.payout(withdrawal, { status: "pending" });
+  await db.sql`select app.apply_stripe_object(${payout as never}::jsonb, null, ${BANK})`;
+  const outcomes: string[] = [];
+  const tell = async (sql: postgres.ISql) =>
+    outcomes.push(
+      await receive(
+        sql,
+        stripe.event("payout.paid", { ...payout, status: "paid" }, { account: BANK }),
+      ),
+    );
+  const outcome = await race(db, tell, tell);
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(outcomes).toEqual(["applied", "duplicate"]);
+});
+
+test("whatever is not locked, one payment and one payout of Stripe's are of one row", async () => {
+  await receive(db.sql, succeeded());
+  const { id } = await withdrawTopup(db.sql, topup);
+  const other = await paidTopup(db, AMOUNT);
+  await receive(db.sql, stripe.event("payment_intent.succeeded", other.intent));
+  const { id: second } = await withdrawTopup(db.sql, other.topup);
+  for (const column of ["provider_txn_id", "intent_id"]) {
+    await db.sql`update public.wallet_topups set ${db.sql(column)} = 'pi_1' where id = ${topup.id}`;
+    expect(
+      await codeOf(db.sql`update public.wallet_topups set ${db.sql(column)} = 'pi_1'
+      where id = ${other.topup.id}`),
+    ).toBe("23505");
+    await db.sql`update public.wallet_topups set intent_id = ${intent.id} where id = ${topup.id}`;
+  }
+  for (const column of ["provider_txn_id", "transfer_id"]) {
+    const name = () =>
+      db.sql`update public.wallet_withdrawals set ${db.sql(column)} = 'po_1'
+      where id in (${id}, ${second})`;
+    expect(await codeOf(name())).toBe("23505");
+  }
+});
+
+test("whatever is not locked, a second capture of one withdrawal is refused", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  const capture = (sql: postgres.ISql) =>
+    sql`insert into public.wallet_ledger
+        (transaction_id, account_id, user_id, direction, amount_cents, currency, reason, withdrawal_id)
+      select nextval('app.ledger_transactions'), account_id, user_id, 'DEBIT', 1, currency, 'WITHDRAWAL', id
+      from public.wallet_withdrawals where id = ${withdrawal.id}`;
+  const twice = db.sql.begin(async (sql) => {
+    await capture(sql);
+    await capture(sql);
+  });
+  expect(await codeOf(twice)).toBe("23505");
+});
+
 test("of many that claim a step of a withdrawal at once, one gets it", async () => {
   await receive(db.sql, succeeded());
   const withdrawal = await withdrawTopup(db.sql, topup);
@@ -192,4 +299,50 @@ test("of many that claim a step of a withdrawal at once, one gets it", async () 
   expect(await claims("claim_payout")).toBe(0);
   await apply(db.sql, stripe.transfer(withdrawal, BANK));
   expect(await claims("claim_payout")).toBe(1);
+});
+
+test("what is unfinished is handed to one sweeper, and the next does not wait", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  await db.sql`update public.wallet_withdrawals
+    set check_at = case id when ${withdrawal.id} then now() end`;
+  await db.sql`update public.wallet_topups set check_at = now() where id = ${topup.id}`;
+  const [{ id: purchase }] = await db
+    .sql`insert into public.purchases (user_id, raffle_id, type, status,
+      quantity, amount_cents, currency, payment_method, redeem, check_at)
+    select user_id, gen_random_uuid(), 'ENTRY', 'FAILED', 1, 100, 'EUR', 'card', true, now()
+    from public.wallet_topups where id = ${topup.id} returning id`;
+  await db.sql`insert into app.card_refunds (intent_id, purchase_id, amount_cents)
+    values (${intent.id}, ${purchase}, 100)`;
+  const handed: number[][] = [];
+  const claim = async (sql: postgres.ISql) => {
+    const [{ due }] = await sql`select app.claim_unfinished(50) as due`;
+    handed.push(
+      [due.topups, due.withdrawals, due.purchases, due.refunds].map(({ length }) => length),
+    );
+  };
+  expect(await race(db, claim, claim))
+    .toEqual({ first: "fulfilled", second: "done", waited: false });
+  expect(handed).toEqual([[1, 1, 1, 1], [0, 0, 0, 0]]);
+});
+
+test("a withdrawal that may have been sent is not cancelled", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  await db.sql`select app.claim_transfer(${withdrawal.id})`;
+  expect(await db.sql`select app.cancel_withdrawal(${withdrawal.id}) as cancelled`)
+    .toEqual([{ cancelled: false }]);
+});
+
+test("a top-up, a withdrawal and a hold change their states in their order only", async () => {
+  await receive(db.sql, succeeded());
+  const { id } = await withdrawTopup(db.sql, topup);
+  const refused = (statement: postgres.PendingQuery<postgres.Row[]>) =>
+    expect(codeOf(statement)).resolves.toBe("state_change_refused");
+  await refused(db.sql`update public.wallet_topups set status = 'FAILED', completed_at = null
+    where id = ${topup.id}`);
+  await refused(db.sql`update public.wallet_withdrawals set status = 'COMPLETED' where id = ${id}`);
+  await db.sql`select app.cancel_withdrawal(${id})`;
+  await refused(db.sql`update public.wallet_holds set status = 'ACTIVE', resolved_at = null
+    where id = (select hold_id from public.wallet_withdrawals where id = ${id})`);
 });

@@ -6,7 +6,7 @@ import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { buy, operatorOf, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
 import { lostTicket } from "../support/draws.ts";
-import { race } from "../support/races.ts";
+import { race, untilSomeoneWaits } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 import type { StripeObject } from "../support/stripe-events.ts";
 import { apply } from "../support/stripe-inbox.ts";
@@ -119,6 +119,22 @@ describe("what we record of a payment", () => {
     );
     expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
     expect(await paymentIdOf(now.id)).toEqual(expired);
+  });
+
+  test("waits for its key without the purchase in hand, as those do who buy", async () => {
+    const { id, payment } = await pending();
+    await db.sql`insert into app.idempotency_keys (user_id, endpoint, key, request_hash)
+      values (${ana}, 'purchase', 'key', '') on conflict do nothing`;
+    let recorded: Promise<unknown> | undefined;
+    await db.sql.begin(async (sql) => {
+      await sql`select from app.idempotency_keys where key = 'key' for update`;
+      recorded = record(db.sql, id, payment);
+      await untilSomeoneWaits(db);
+      const free = await sql`select from public.purchases where id = ${id} for update skip locked`;
+      expect(free).toHaveLength(1);
+    });
+    await recorded;
+    await db.sql`delete from app.idempotency_keys where key = 'key'`;
   });
 
   test("stays what it was when another payment is named", async () => {
@@ -333,6 +349,20 @@ describe("a payment at the moment", () => {
     expect(await ticketsOf(db, raffle_id)).toEqual([1, 2]);
   });
 
+  test("when our refusal waits for it is in time, and nothing is refused", async () => {
+    const { purchase } = await buy(db, ana, {
+      raffle_id: await raffle(db),
+      payment_method: "card",
+    });
+    const outcome = await race(
+      db,
+      (sql) => apply(sql, the.paymentOf(purchase)),
+      (sql) => sql`select app.refuse_purchase(${purchase.id}, 'key', 'refused')`,
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await statusOf(purchase.id)).toBe("CONFIRMED");
+  });
+
   test("when it is told twice is taken once", async () => {
     const { purchase, payment } = await reserve();
     const outcomes: string[] = [];
@@ -390,6 +420,33 @@ test.each(["succeeded", "canceled"])(
       });
       expect(outcomes.map(({ code }) => code)).toEqual(["none", "none"]);
     }
+  },
+);
+
+test.each(["an expiry", "a cancellation", "a sealing", "a buyer of the last seats"])(
+  "%s waits for the first lane without another in hand",
+  async (who) => {
+    const raffle_id = await raffle(db, { tickets_required: 8, lanes: 8 });
+    const { purchase } = await buy(db, ana, { raffle_id, payment_method: "card" });
+    await the.runOut(db, [purchase.id]);
+    const work = {
+      "an expiry": () => expire(),
+      "a cancellation": () => the.cancel(db, raffle_id),
+      "a sealing": () => db.sql`select app.seal_raffle(${raffle_id})`,
+      "a buyer of the last seats": () => buy(db, ana, { raffle_id, quantity: 7 }),
+    }[who]!;
+    const lock = (sql: postgres.ISql, lanes: number[]) =>
+      sql`select from app.raffle_lanes where raffle_id = ${raffle_id} and lane_no = any (${lanes})
+        for update skip locked`;
+    let done: Promise<unknown> | undefined;
+    await db.sql.begin(async (sql) => {
+      await lock(sql, [1]);
+      done = Promise.resolve(work());
+      await untilSomeoneWaits(db);
+      expect(await lock(sql, range(2, 8))).toHaveLength(7);
+    });
+    await done;
+    if (who !== "a cancellation") await the.cancel(db, raffle_id);
   },
 );
 

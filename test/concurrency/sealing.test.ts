@@ -5,7 +5,7 @@ import { crowd, tally } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { beacon, close, draw, reachRound, seal, settle, winnersOf } from "../support/draws.ts";
-import { buy, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
+import { buy, operatorOf, raffle, stateOf, ticketsOf } from "../support/raffles.ts";
 import { race, untilSomeoneWaits } from "../support/races.ts";
 import { scaled, seed } from "../support/scale.ts";
 import { violations, walletOf } from "../support/wallets.ts";
@@ -119,6 +119,41 @@ test("a prize that nobody claimed is passed on once, however many clocks there a
   );
   expect(passed.map(Number).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
   expect(await winnersOf(db, raffle_id)).toHaveLength(2);
+});
+
+test("of two clocks that pass a prize on, the second waits and finds it done", async () => {
+  const raffle_id = await raffle(db, { tickets_required: 10 });
+  for (const id of people.slice(0, 10)) await buy(db, id, { raffle_id });
+  await seal(db, raffle_id);
+  await draw(db, raffle_id);
+  await settle(db, raffle_id);
+  await db.sql`update public.prize_claims set claim_until = now() where raffle_id = ${raffle_id}`;
+  const pass = (sql: postgres.ISql) => sql`select app.pass_on_prizes()`;
+  expect(await race(db, pass, pass))
+    .toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(await winnersOf(db, raffle_id)).toHaveLength(2);
+});
+
+test("a prize that is being sent is not claimed to somewhere else", async () => {
+  const raffle_id = await raffle(db, { tickets_required: 10 });
+  for (const id of people.slice(0, 10)) await buy(db, id, { raffle_id });
+  await seal(db, raffle_id);
+  await draw(db, raffle_id);
+  await settle(db, raffle_id);
+  const [{ user_id }] = await db
+    .sql`select user_id from public.prize_claims where raffle_id = ${raffle_id}`;
+  const operator = (await operatorOf(db) as { id: string }).id;
+  const claim = async (sql: postgres.ISql) => {
+    await the.actWithin(sql, user_id);
+    await sql`select public.claim_prize(${raffle_id}, 1, '{"to": "me"}')`;
+  };
+  const send = async (sql: postgres.ISql) => {
+    await the.actWithin(sql, operator);
+    await sql`select public.send_prize(${raffle_id}, 1, 'SHIPPED')`;
+  };
+  await db.sql.begin(claim);
+  expect(await race(db, send, claim))
+    .toEqual({ first: "fulfilled", second: "prize_not_claimable", waited: true });
 });
 
 test("of two that draw, and of two that settle, the second waits and finds it done", async () => {

@@ -27,6 +27,8 @@ beforeAll(async () => {
 });
 const suspend = (sql: Sql, user: string) =>
   sql`select set_config('request.jwt.claims', ${operator}, true), app.suspend_wallet(${user}, 'fraud')`;
+const reinstate = (sql: Sql, user: string) =>
+  sql`select set_config('request.jwt.claims', ${operator}, true), app.reinstate_wallet(${user})`;
 afterEach(() => expectSound(db.sql));
 
 test("an account that is being made while its user is suspended is suspended as well", async () => {
@@ -42,21 +44,33 @@ test("an account that is being made while its user is suspended is suspended as 
   ).toEqual(["SUSPENDED", "SUSPENDED"]);
 });
 
-test("a suspension and the clock take a user's wallets in the same order", async () => {
-  const { user, account: low } = await openWallet(db, 100, "USD");
-  const high = await accountOf(db.sql, "USER", "EUR", user);
-  const lock = (sql: Sql, account: string) =>
-    sql`select from public.wallet_accounts where id = ${account} for update skip locked`;
-  let suspended: Promise<unknown> | undefined;
-  await db.sql.begin(async (sql) => {
-    await lock(sql, low);
-    suspended = db.sql.begin((other) => suspend(other, user));
-    await untilSomeoneWaits(db);
-    // What the suspension has while it waits for the first.
-    expect(await lock(sql, high)).toHaveLength(1);
-  });
-  await suspended;
-});
+test.each(["a suspension", "a reinstatement", "the clock"])(
+  "%s takes a user's wallets in the order of their ids",
+  async (who) => {
+    const { user, account: low } = await openWallet(db, 100, "USD");
+    const high = await accountOf(db.sql, "USER", "EUR", user);
+    await post(db.sql, [[high, 100], [revenue, -100]]);
+    for (const account of [high, low]) {
+      await makeDue(db.sql, await hold(db.sql, account, 40));
+    }
+    const work = {
+      "a suspension": (sql: Sql) => suspend(sql, user),
+      "a reinstatement": (sql: Sql) => reinstate(sql, user),
+      "the clock": (sql: Sql) => sql`select app.expire_holds()`,
+    }[who]!;
+    const lock = (sql: Sql, account: string) =>
+      sql`select from public.wallet_accounts where id = ${account} for update skip locked`;
+    let done: Promise<unknown> | undefined;
+    await db.sql.begin(async (sql) => {
+      await lock(sql, low);
+      done = db.sql.begin(work);
+      await untilSomeoneWaits(db);
+      // What it has while it waits for the first.
+      expect(await lock(sql, high)).toHaveLength(1);
+    });
+    await done;
+  },
+);
 
 test("a hold ends once, however many capture and release it at once", async () => {
   const { account } = await openWallet(db, 500);

@@ -311,8 +311,15 @@ describe("by card", () => {
     });
     expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(500);
     await runScheduled(stack, "/reconcile/sweep");
+    // As if what Stripe answered had been lost.
+    await stack.sql`update app.card_refunds set refund_id = null, check_at = now()
+      where purchase_id = ${id}`;
     await runScheduled(stack, "/reconcile/sweep");
     await flushWebhooks(stack);
+    expect(
+      await stack.sql`select from app.card_refunds
+      where purchase_id = ${id} and refund_id is not null and check_at is null`,
+    ).toHaveLength(1);
     expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(0);
     expect((await walletOf(stack, ana.id)).balance).toBe(0);
     const [{ count }] = await stack.sql`select count(*)::int from app.card_reversals r
@@ -401,6 +408,15 @@ describe("by card", () => {
     const rows = await stack
       .sql`select provider_txn_id from public.purchases where user_id = ${ana.id}`;
     expect(rows).toEqual([{ provider_txn_id: again.body.payment.payment_intent_id }]);
+    const { data: made } = await fetch(`${stack.services.stripeUrl}/v1/payment_intents?limit=100`, {
+      headers: { authorization: "Bearer sk_test_x" },
+    }).then((answer) => answer.json());
+    const { id } = again.body.purchase;
+    expect(
+      made.filter(({ metadata }: { metadata: { purchase_id: string } }) =>
+        metadata.purchase_id === id
+      ),
+    ).toHaveLength(1);
   });
 
   test("a webhook with another amount, currency or mode confirms nothing", async () => {

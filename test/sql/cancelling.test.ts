@@ -59,6 +59,7 @@ describe("cancelling", () => {
       currency: "EUR",
       dry_run: true,
     });
+    await the.cancel(db, raffle_id, null as never);
     expect([await balances(), await stockOf(raffle_id)]).toEqual(before);
     expect(await stateOf(db, raffle_id)).toBe("OPEN");
     expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("none");
@@ -84,6 +85,21 @@ describe("cancelling", () => {
       and voided_at is null`,
     ).toHaveLength(0);
     expect(await codeOf(buy(db, ana, { raffle_id }))).toBe("raffle_not_open");
+  });
+
+  test("pays each purchase back once, when two clocks go on with it at once", async () => {
+    const raffle_id = await raffle(db);
+    await buy(db, ana, { raffle_id });
+    await buy(db, ben, { raffle_id });
+    const before = await balances();
+    await db.sql.begin(async (sql) => {
+      await sql`select from app.raffle_lanes where raffle_id = ${raffle_id} for update`;
+      await sql`select app.stop_raffle(${raffle_id}, 'A test')`;
+    });
+    const refund = (sql: postgres.ISql) => sql`select app.refund_purchases(${raffle_id}, 2)`;
+    expect(await race(db, refund, refund))
+      .toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await balances()).toEqual(before.map((cents) => cents + 500));
   });
 
   test("happens once", async () => {

@@ -2,7 +2,7 @@ import type postgres from "postgres";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Actor, TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, testDatabase } from "../support/database.ts";
-import { actWithin } from "../support/crowd.ts";
+import { actWithin, cancel } from "../support/crowd.ts";
 import { rolledBack } from "../support/ledger.ts";
 import { race } from "../support/races.ts";
 import type { Terms } from "../support/raffles.ts";
@@ -215,6 +215,16 @@ describe("publishing", () => {
     });
   });
 
+  test("of a retry that costs nothing is refused", async () => {
+    const before = await raffle(db);
+    expect(await faultsOf({ retry_of: before, retry_price_cents: 0 }))
+      .toEqual(["retry_price_cents"]);
+  });
+
+  test("of a sale that is over already is refused", async () => {
+    expect(await faultsOf({ opens_at: days(-2), closes_at: days(-1) })).toEqual(["closes_at"]);
+  });
+
   test("names retry_of unless that is a published raffle, and stays one", async () => {
     const retry = (retry_of: string) => faultsOf({ retry_of, retry_price_cents: 100 });
     const before = await raffle(db);
@@ -269,6 +279,8 @@ describe("publishing", () => {
       unsold_rule: "HOUSE",
     };
     expect(await faultsOf({ ...terms, tickets_required: 101 })).toEqual(["tickets_required"]);
+    expect(await faultsOf({ ...terms, winners_count: 2, min_tickets: 2 }))
+      .toEqual(["winners_count"]);
     const id = await raffle(db, { ...terms, tickets_required: 100 });
     const ana = await player(db, 1000);
     expect((await buy(db, ana.id, { raffle_id: id })).tickets[0].ticket_num).toBe(0);
@@ -364,6 +376,13 @@ describe("a name", () => {
       expect([name, await codeOf(db.sql.unsafe(statement, [name]))]).toEqual([name, "none"]);
     }
   });
+});
+
+test("two categories do not share a name", async () => {
+  const add = () =>
+    db.sql`insert into public.raffle_categories (name, ticket_price_cents) values ('Twice', 100)`;
+  await add();
+  expect(await codeOf(add())).toBe("23505");
 });
 
 describe("a prize", () => {
@@ -524,6 +543,13 @@ describe("the terms", () => {
     expect(await codeOf(buy(db, ana.id, { raffle_id: id, quantity: 6 }))).toBe("raffle_sold_out");
     await buy(db, ana.id, { raffle_id: id, quantity: 5 });
     expect(await stateOf(db, id)).toBe("FULL");
+  });
+
+  test("of a raffle that was cancelled stay, though nothing was sold", async () => {
+    const id = await raffle(db);
+    await cancel(db, id);
+    expect(await codeOf(db.sql`update public.raffles set min_tickets = 2 where id = ${id}`))
+      .toBe("raffle_terms_frozen");
   });
 
   test("a title is no term", async () => {

@@ -47,6 +47,7 @@ describe("sealing", () => {
     const raffleId = await raffle(db, { min_tickets: 5 });
     const { id } = await player(db, 100_00);
     await buy(db, id, { raffle_id: raffleId, quantity: 4 });
+    await buy(db, id, { raffle_id: raffleId, payment_method: "card" }); // and not paid
     await close(db, raffleId);
     expect(await seal(db, raffleId)).toBe("CANCELLED");
     expect((await walletOf(db, id)).balance).toBe(100_00);
@@ -111,6 +112,8 @@ describe("drawing", () => {
     expect(await attempt(Number(round) + 1, signature, randomness)).toBe("beacon_invalid");
     expect(await attempt(Number(round), signature, beacon().randomness)).toBe("beacon_invalid");
     expect(await attempt(Number(round), signature.slice(2), randomness)).toBe("beacon_invalid");
+    expect(await attempt(Number(round), signature.toUpperCase(), randomness))
+      .toBe("beacon_invalid");
     expect(await attempt(Number(round), null, randomness)).toBe("beacon_invalid");
     expect(await attempt(Number(round), signature, null)).toBe("beacon_invalid");
     expect(await stateOf(db, raffleId)).toBe("CLOSED");
@@ -276,6 +279,8 @@ describe("what was sealed", () => {
         "update public.tickets set user_id = gen_random_uuid()",
         "delete from public.tickets",
         "update public.winners set ticket_num = 1",
+        "delete from public.winners",
+        "delete from public.lottery_results",
       ]
     ) {
       const where = statement.startsWith("update")
@@ -319,6 +324,21 @@ describe("what was sealed", () => {
     }).catch((error) => expect(error.message).toBe("undo"));
     expect(found).toContain("6");
   });
+});
+
+test("whatever writes it, a draw has all of its beacon, a ticket one place, and one chain is in use", async () => {
+  const { raffleId } = await soldOut();
+  await seal(db, raffleId);
+  expect(
+    await codeOf(db.sql`update public.draws set randomness = repeat('0', 64)
+    where raffle_id = ${raffleId}`),
+  ).toBe("23514");
+  await draw(db, raffleId);
+  expect(
+    await codeOf(db.sql`insert into public.winners (raffle_id, place, ticket_num)
+    select raffle_id, place + 100, ticket_num from public.winners where raffle_id = ${raffleId}`),
+  ).toBe("23505");
+  expect(await codeOf(db.sql`update app.beacon_chains set in_use = true`)).toBe("23505");
 });
 
 describe("the arithmetic in SQL", () => {

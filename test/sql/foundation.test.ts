@@ -27,6 +27,7 @@ test("what a later migration forgets to protect is closed all the same", async (
   await db.sql.unsafe(`
     create table public.forgotten (secret text);
     insert into public.forgotten values ('x');
+    create sequence public.forgotten_sequence;
     create function public.forgotten_function() returns text language sql as 'select 1::text';
     create function app.forgotten_function() returns text language sql as 'select 1::text';
   `);
@@ -38,6 +39,7 @@ test("what a later migration forgets to protect is closed all the same", async (
     for (
       const statement of [
         "table public.forgotten",
+        "select nextval('public.forgotten_sequence')",
         "select public.forgotten_function()",
         "select app.forgotten_function()",
       ]
@@ -56,6 +58,14 @@ test("a setting stays within its range and is read by name", async () => {
     ),
   ).toBe("23514");
   expect(await codeOf(db.sql`select app.setting('no_such_setting')`)).toBe("P0002");
+});
+
+test("the clock goes on within a transaction: a deadline holds for who had to wait", async () => {
+  const [{ passed }] = await db.sql.begin(async (sql) => {
+    await sql`select pg_sleep(0.01)`;
+    return await sql`select app.clock() > now() as passed`;
+  });
+  expect(passed).toBe(true);
 });
 
 test("our own functions have two minutes, whoever is waiting has seconds", async () => {

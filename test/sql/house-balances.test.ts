@@ -58,6 +58,11 @@ test("an entry that is written before others and committed after them is not mis
   expect(await violations(db.sql)).toEqual([]);
 });
 
+test("what was entered in the last ten seconds waits for the next time", async () => {
+  await rollUpAll();
+  expect(await db.sql`select app.roll_up_balances() as done`).toEqual([{ done: false }]);
+});
+
 test("twenty at once add each entry once", async () => {
   for (let round = 0; round < 5; round++) {
     await spend(db.sql);

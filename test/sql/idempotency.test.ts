@@ -1,6 +1,8 @@
+import type postgres from "postgres";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { codeOf, createUser, testDatabase } from "../support/database.ts";
+import { race } from "../support/races.ts";
 
 let db: TestDatabase;
 let user: string;
@@ -94,6 +96,14 @@ test("a request that left its transaction is in progress until its lease ends or
   await db.sql`select app.store_answer(${user}, 'slow', 'k', '{"done": true}')`;
   await db.sql`select app.release_key(${user}, 'slow', 'k')`;
   expect(await claim()).toEqual({ done: true });
+});
+
+test("of two that claim a key whose lease is over, the second waits and finds it claimed", async () => {
+  const claim = (sql: postgres.ISql) => sql`select app.claim_key(${user}, 'slow', 'k', '{}')`;
+  await claim(db.sql);
+  await db.sql`update app.idempotency_keys set leased_until = now() - interval '1 second'`;
+  expect(await race(db, claim, claim))
+    .toEqual({ first: "fulfilled", second: "request_in_progress", waited: true });
 });
 
 test("of two that answer under one key, since one went on after its lease, the first is told by both", async () => {

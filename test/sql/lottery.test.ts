@@ -1,9 +1,10 @@
 import type postgres from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { actWithin } from "../support/crowd.ts";
 import type { Actor, TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, createUser, testDatabase } from "../support/database.ts";
 import { close, seal, settle, winnersOf } from "../support/draws.ts";
-import { buy, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
+import { buy, draft, operatorOf, player, raffle, stateOf } from "../support/raffles.ts";
 import { race } from "../support/races.ts";
 import { houseBalance, violations, walletOf } from "../support/wallets.ts";
 
@@ -102,6 +103,20 @@ describe("a result", () => {
     expect((await record(second, id, "07")).confirmed).toMatchObject({ winning_number: "07" });
   });
 
+  test("that is confirmed stays, whatever is entered afterwards", async () => {
+    const id = await lottery();
+    await confirm(id, "07");
+    const third: Actor = {
+      role: "authenticated",
+      id: (await createUser(db, { roles: ["operator"] })).id,
+    };
+    expect((await record(third, id, "08")).confirmed.winning_number).toBe("07");
+    expect(
+      await db.sql`select from public.operator_alerts
+      where kind = 'lottery_disagreement' and subject like ${`${id}%`}`,
+    ).toEqual([]);
+  });
+
   test("of a series that differs is another result", async () => {
     const id = await lottery();
     await record(first, id, "07", yesterday, "123");
@@ -160,6 +175,53 @@ test("the calendar has the days of the week, one draw more and one less", async 
     dates.push(date);
   }
   expect(dates).toEqual(["2026-12-03", "2026-12-08", "2026-12-10", "2026-12-14"]);
+});
+
+describe("a date that is being taken off the calendar is waited for, and not looked to, by a raffle", () => {
+  const terms = { draw_method: "LOTTERY", unsold_rule: "HOUSE", lottery_draw_date: isoDay(3) };
+  let takeOff: (lotteryId: string, date?: string) => (sql: postgres.ISql) => Promise<unknown>;
+  beforeAll(async () => {
+    const admin = await createUser(db, { roles: ["admin"] });
+    takeOff = (lotteryId, date = isoDay(3)) => async (sql) => {
+      await actWithin(sql, admin.id);
+      await sql`select public.set_lottery_date(${lotteryId}, ${date}, false)`;
+    };
+  });
+  const refused = { first: "fulfilled", second: "raffle_terms_invalid", waited: true };
+
+  test("that is published", async () => {
+    const lottery_id = await lottery();
+    const id = await draft(db, { ...terms, lottery_id });
+    const publish = async (sql: postgres.ISql) => {
+      await actWithin(sql, (first as { id: string }).id);
+      await sql`select public.publish_raffle(${id})`;
+    };
+    expect(await race(db, takeOff(lottery_id), publish)).toEqual(refused);
+  });
+
+  test("whose terms change", async () => {
+    const lottery_id = await lottery();
+    const id = await raffle(db, { ...terms, lottery_id, lottery_draw_date: isoDay(4) });
+    const change = (sql: postgres.ISql) =>
+      sql`update public.raffles set lottery_draw_date = ${isoDay(3)} where id = ${id}`;
+    expect(await race(db, takeOff(lottery_id), change)).toEqual(refused);
+  });
+
+  test("whose number was unsold", async () => {
+    const { lotteryId, raffleId } = await sealed([3], { unsold_rule: "NEXT_DRAW" });
+    await confirm(lotteryId, "07");
+    const outcome = await race(
+      db,
+      takeOff(lotteryId, isoDay(0)),
+      (sql) => sql`select app.draw_by_lottery(${raffleId})`,
+    );
+    expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(
+      await db.sql`select draw_date::text from public.lottery_draws
+      where raffle_id = ${raffleId} and winning_number is null`,
+    ).toEqual([{ draw_date: isoDay(1) }]);
+    expect(await codeOf(db.sql.begin(takeOff(lotteryId, isoDay(1))))).toBe("lottery_date_in_use");
+  });
 });
 
 describe("a raffle that a lottery decides", () => {
@@ -266,6 +328,15 @@ describe("a raffle that a lottery decides", () => {
       values (${lotteryId}, ${isoDay(0)}, '03')`;
     expect(await drawByLottery(raffleId)).toBe(true);
     expect(await winnersOf(db, raffleId)).toEqual([{ place: 1, ticket_num: 3 }]);
+  });
+
+  test("is drawn once, by two clocks at once", async () => {
+    const { lotteryId, raffleId } = await sealed([3]);
+    await confirm(lotteryId, "03");
+    const once = (sql: postgres.ISql) => sql`select app.draw_by_lottery(${raffleId})`;
+    expect(await race(db, once, once))
+      .toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect(await stateOf(db, raffleId)).toBe("DRAWN");
   });
 
   test("cannot be cancelled once its number may be known", async () => {

@@ -305,6 +305,8 @@ describe("what happened is told", () => {
 
   test("an alert: to everyone who works here, once, while it is open", async () => {
     const staff = await createUser(db, { roles: ["operator", "admin"] });
+    const gone = await createUser(db, { roles: ["operator"] });
+    await db.sql`update public.profiles set status = 'SUSPENDED' where id = ${gone.id}`;
     await hear();
     for (const _ of [1, 2]) await db.sql`select app.alert_operators('told', 'of something')`;
     await expectFacts(staff.id, "operator_alert", { kind: "told", subject: "of something" });

@@ -111,6 +111,13 @@ describe("buying by wallet", () => {
   });
 });
 
+test("what is held for something else buys nothing", async () => {
+  const raffle_id = await raffle(db);
+  const { id } = await player(db, 500);
+  await db.sql`select app.place_hold(app.account_of('USER', 'EUR', ${id}), 1, 'WITHDRAWAL')`;
+  expect(await codeOf(buy(db, id, { raffle_id }))).toBe("balance_insufficient");
+});
+
 describe("numbers", () => {
   test("of a RANDOM raffle are each sold once, in an order that tells nothing", async () => {
     const raffle_id = await raffle(db, { numbering: "RANDOM", ticket_price_cents: 10 });
@@ -121,6 +128,12 @@ describe("numbers", () => {
     }
     expect(await ticketsOf(db, raffle_id)).toEqual(range(1, 100));
     expect(inOrder).not.toEqual(range(1, 100));
+    const another = await raffle(db, { numbering: "RANDOM", ticket_price_cents: 10 });
+    const { tickets } = await buy(db, ana, { raffle_id: another, quantity: 20 });
+    const numbers = tickets.map((one: { ticket_num: number }) => one.ticket_num);
+    expect(numbers, "each raffle has its own order").not.toEqual(
+      inOrder.slice(0, 20).sort((a, b) => a - b),
+    );
   });
 
   test("of a PICK raffle are the buyer's choice, or lucky ones, each sold once", async () => {

@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, expect, test } from "vitest";
 import { redeem } from "../support/crowd.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { actAs, codeOf, createUser, testDatabase } from "../support/database.ts";
+import { race } from "../support/races.ts";
 import { buy } from "../support/raffles.ts";
 
 let db: TestDatabase;
@@ -28,6 +29,12 @@ test("money may be moved ten times a minute by one user, also when all come at o
   expect(passed(await take(40))).toBe(10);
 });
 
+test("of two first requests at once both count", async () => {
+  const once = (sql: postgres.ISql) => sql`select app.take_token('money', ${user})`;
+  expect(await race(db, once, once)).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(passed(await take(20))).toBe(8);
+});
+
 const id = crypto.randomUUID();
 const asUser = (work: (sql: postgres.ISql) => Promise<unknown>) =>
   actAs(db, { role: "authenticated", id: user }, work);
@@ -35,6 +42,17 @@ const DOORS: [string, () => Promise<unknown>][] = [
   ["buying by wallet", () => buy(db, user, { raffle_id: id })],
   ["buying by card", () => buy(db, user, { raffle_id: id, payment_method: "card" })],
   ["redeeming", () => redeem(db, user, id)],
+  [
+    "depositing",
+    () =>
+      asUser((sql) =>
+        sql`select public.begin_topup(${crypto.randomUUID()}, 1000, 'EUR', 'checkout', null)`
+      ),
+  ],
+  [
+    "withdrawing",
+    () => asUser((sql) => sql`select public.begin_withdrawal(${crypto.randomUUID()}, 1000, 'EUR')`),
+  ],
   [
     "asking for a refund to the card",
     () => asUser((sql) => sql`select public.request_card_refund(${id})`),

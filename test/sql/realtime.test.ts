@@ -1,9 +1,11 @@
 // What Supabase Realtime would see: the database's own change stream, through the publication that it reads.
+import type postgres from "postgres";
 import { beforeAll, expect, test } from "vitest";
 import { cleanUpLater } from "../support/cleanup.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { actAs, testDatabase } from "../support/database.ts";
 import { close, draw, seal, settle } from "../support/draws.ts";
+import { race } from "../support/races.ts";
 import { buy, draft, player, raffle } from "../support/raffles.ts";
 
 let db: TestDatabase;
@@ -67,6 +69,7 @@ test("sold counts and states move as the raffle does, to the end", async () => {
 });
 
 test("nothing is streamed while nothing changes, nor of drafts, nor of anything else", async () => {
+  await raffle(db);
   await publish();
   await streamed();
   await draft(db);
@@ -81,6 +84,10 @@ test("of twenty at once one publishes", async () => {
   await buy(db, ana, { raffle_id });
   const counts = await Promise.all(Array.from({ length: 20 }, publish));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1);
+  await buy(db, ana, { raffle_id });
+  const once = (sql: postgres.ISql) => sql`select app.publish_progress()`;
+  expect(await race(db, once, once))
+    .toEqual({ first: "fulfilled", second: "done", waited: false });
 });
 
 test("a cancelled raffle says so", async () => {

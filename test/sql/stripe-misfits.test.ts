@@ -4,7 +4,14 @@ import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import type { Money, StripeEvent, StripeObject } from "../support/stripe-events.ts";
 import * as stripe from "../support/stripe-events.ts";
-import { apply, BANK, paidTopup, receive, sendTopupToBank } from "../support/stripe-inbox.ts";
+import {
+  apply,
+  BANK,
+  paidTopup,
+  receive,
+  sendTopupToBank,
+  withdrawTopup,
+} from "../support/stripe-inbox.ts";
 
 const AMOUNT = 2_500;
 
@@ -32,6 +39,8 @@ const MISFITS: Record<string, () => StripeEvent> = {
     stripe.event("payment_intent.succeeded", { ...intent, amount: 1, amount_received: 1 }),
   "a part of the amount": () =>
     stripe.event("payment_intent.succeeded", { ...intent, amount_received: 1 }),
+  "another status than its event": () =>
+    stripe.event("payment_intent.succeeded", { ...intent, status: "processing" }),
   "another amount of a session": () =>
     stripe.event("checkout.session.completed", { ...session, amount_total: AMOUNT + 1 }),
   "another currency": () =>
@@ -70,6 +79,37 @@ test("a payout of another account, amount or mode does not end a withdrawal", as
   expect(await tell({ amount: 1 }, BANK)).toBe("quarantined");
   expect(await tell({ livemode: true }, BANK)).toBe("quarantined");
   expect(await tell({}, BANK)).toBe("applied");
+});
+
+test("a transfer elsewhere, in part, or of what was not sent moves nothing", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  const transfer = stripe.transfer(withdrawal, BANK);
+  const tell = (fields: object = {}) =>
+    receive(db.sql, stripe.event("transfer.created", { ...transfer, ...fields }));
+  expect(await tell()).toBe("quarantined");
+  await db.sql`select app.claim_transfer(${withdrawal.id})`;
+  expect(await tell({ destination: "acct_other" })).toBe("quarantined");
+  expect(await tell({ amount_reversed: 1 })).toBe("quarantined");
+  expect(await tell()).toBe("applied");
+});
+
+test("a payout that is paid after it was given up is set aside", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await sendTopupToBank(db.sql, topup);
+  await db.sql`select app.refuse_withdrawal(${withdrawal.id}, 'payout_unknown')`;
+  const payout = stripe.payout(withdrawal, { status: "paid" });
+  expect(await receive(db.sql, stripe.event("payout.paid", payout, { account: BANK })))
+    .toBe("quarantined");
+});
+
+test("a refund that was another before takes nothing more", async () => {
+  await receive(db.sql, succeeded());
+  const refund = stripe.refund(stripe.charge(topup, intent.id), 100, { status: "pending" });
+  expect(await receive(db.sql, stripe.event("refund.created", refund))).toBe("applied");
+  const other = stripe.event("refund.updated", { ...refund, amount: 200, status: "succeeded" });
+  expect(await receive(db.sql, other)).toBe("quarantined");
+  expect(await taken()).toBe(100);
 });
 
 test("a refund of more than was paid, or in another currency, takes nothing", async () => {

@@ -140,6 +140,16 @@ test("people see their own balance, which is what is cached, and nothing of othe
   expect([...seen]).toEqual([{ account_id: ana.account, balance: 100, held: 40, available: 60 }]);
 });
 
+test("what people owe us is no wallet of theirs", async () => {
+  await chargeBack(150);
+  const seen = await actAs(
+    db,
+    { role: "authenticated", id: ana.user },
+    (sql) => sql`select kind from public.wallet_accounts`,
+  );
+  expect([...seen]).toEqual([{ kind: "USER" }]);
+});
+
 test("a statement is read newest first, along its index", async () => {
   const other = await openWallet(db);
   await db
