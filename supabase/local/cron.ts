@@ -76,10 +76,10 @@ export function startTicker(
       { length: now - last },
       (_, index) => new Date((last + 1 + index) * 1000),
     );
-    last = now;
     const jobs = await sql<Job[]>`
       select jobid, schedule, command, jobname from cron.job
       where active and not exists (select from pg_extension where extname = 'pg_cron')`;
+    last = now; // not before: seconds in which Postgres is away are left to the next tick
     for (const job of jobs) {
       if (running.has(job.jobid) || !seconds.some((at) => isDue(job.schedule, at))) continue;
       // Whoever cannot run a job cannot say so either where it is Postgres that is away.
@@ -90,17 +90,15 @@ export function startTicker(
     }
   };
 
-  const ticking = new Set<Promise<void>>();
+  let ticking: Promise<void> | undefined;
   const timer = setInterval(() => {
-    const one: Promise<void> = tick().catch((error) => log(`cron: ${error}`))
-      .finally(() => ticking.delete(one));
-    ticking.add(one);
+    ticking ??= tick().catch((error) => log(`cron: ${error}`)).finally(() => ticking = undefined);
   }, 1000);
   return {
     async stop() {
       clearInterval(timer);
       // A tick that has begun may still start a job.
-      await Promise.all(ticking);
+      await ticking;
       await Promise.all(running.values());
     },
   };

@@ -16,7 +16,7 @@ import { expectPromisesKept } from "./promises.ts";
 import type { Plan, Round } from "./round.ts";
 import { playRound, WRITES } from "./round.ts";
 import type { CrashStack, Victim } from "./stack.ts";
-import { crashStack, expectLogIn } from "./stack.ts";
+import { crashStack, expectHealth, expectLogIn } from "./stack.ts";
 
 let stack: CrashStack;
 let opening: number;
@@ -82,15 +82,27 @@ async function survive(victim: Victim | "connections", times: number): Promise<v
 
 describe(`nothing that was answered is lost, nothing is done twice, and all goes on (SEED=${seed})`, () => {
   test(`when Postgres is killed ${KILLS} times`, { timeout }, () => survive("Postgres", KILLS));
-  test(`when the functions process is killed ${OTHERS} times`, () =>
-    survive("the functions process", OTHERS));
-  test(`when PostgREST is killed ${OTHERS} times`, () => survive("PostgREST", OTHERS));
-  test(`when clients are cut off in ${OTHERS} rounds`, () => survive("connections", OTHERS));
+  test(
+    `when the functions process is killed ${OTHERS} times`,
+    { timeout },
+    () => survive("the functions process", OTHERS),
+  );
+  test(`when PostgREST is killed ${OTHERS} times`, { timeout }, () => survive("PostgREST", OTHERS));
+  test(
+    `when clients are cut off in ${OTHERS} rounds`,
+    { timeout },
+    () => survive("connections", OTHERS),
+  );
 });
 
-test("after all that the clock goes on, Stripe, the books and the disk agree, and people can log in", async () => {
-  await expectClockGoesOn(stack);
-  await expectBooksOfStripe(stack, opening);
-  await expectSoundDisk(stack);
-  await expectLogIn(stack);
-});
+test(
+  "after all that the clock goes on, Stripe, the books and the disk agree, and people can log in",
+  { timeout },
+  async () => {
+    await expectHealth(stack);
+    await expectClockGoesOn(stack);
+    await expectBooksOfStripe(stack, opening);
+    await expectSoundDisk(stack);
+    await expectLogIn(stack);
+  },
+);
