@@ -33,7 +33,7 @@ async function main(): Promise<void> {
       environment: chosenEnvironment(),
       progress: (step) => console.log(`  ${step} ...`),
     });
-    console.log(welcome(stack.description, `${directory}/stack.json`));
+    console.log(welcome(stack.description, `${directory}/stack.json`, passing));
     await asked;
     console.log("\nStopping ...");
     await stack.stop();
@@ -91,7 +91,10 @@ function choosePlace(wanted: number): { port: number; directory: string; passing
   throw new Error(`Another stack is using ${directory}.`);
 }
 
-function welcome(stack: StackDescription, file: string): string {
+function welcome(stack: StackDescription, file: string, passing: boolean): string {
+  const data = passing
+    ? "this one's data go with it, as another stack has the folder"
+    : "the data stay for the next start";
   const rows = [
     ["API", stack.api_url],
     ["functions", `${stack.api_url}/functions/v1/<name>`],
@@ -111,10 +114,11 @@ Rafflebase is ready.
 
 ${rows.map(([name, value]) => `  ${name.padEnd(20)} ${value}`).join("\n")}
 
-Everyone in the demo (admin@, operator@, ana@, ben@example.com) has the password rafflebase-demo.
+Everyone in the demo (admin@, operator@, operator2@, ana@, ben@example.com) has the password
+rafflebase-demo.
 Try it:
 
   curl ${stack.api_url}/functions/v1/health
 
-Edited functions are live at once. Ctrl-C stops everything; the data stay for the next start.`;
+Edited functions are live at once. Ctrl-C stops everything; ${data}.`;
 }

@@ -229,6 +229,30 @@ test("what is told of a payout we know of, and our giving it up, come one after 
   expect(await db.sql`select * from app.check_invariants()`).toEqual([]);
 });
 
+test("two words on a transfer wait for each other, and count once", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  await db.sql`select app.claim_transfer(${withdrawal.id})`;
+  const transfer = stripe.transfer(withdrawal, BANK);
+  const outcomes: string[] = [];
+  const tell = async (sql: postgres.ISql) =>
+    outcomes.push(await receive(sql, stripe.event("transfer.created", transfer)));
+  const outcome = await race(db, tell, tell);
+  expect(outcome).toEqual({ first: "fulfilled", second: "done", waited: true });
+  expect(outcomes).toEqual(["applied", "duplicate"]);
+});
+
+test("a transfer that comes back comes back once, however often that is told", async () => {
+  await receive(db.sql, succeeded());
+  const withdrawal = await withdrawTopup(db.sql, topup);
+  await db.sql`select app.claim_transfer(${withdrawal.id})`;
+  const transfer = stripe.transfer(withdrawal, BANK);
+  const back = { ...transfer, reversed: true, amount_reversed: AMOUNT };
+  const tell = () => receive(db.sql, stripe.event("transfer.reversed", back));
+  expect([await tell(), await tell()]).toEqual(["applied", "duplicate"]);
+  expect(await db.sql`select * from app.check_invariants()`).toEqual([]);
+});
+
 test("two words on a payout we know of wait for each other, and count once", async () => {
   await receive(db.sql, succeeded());
   const withdrawal = await sendTopupToBank(db.sql, topup);

@@ -129,6 +129,13 @@ describe("the profile", () => {
     const byOperator = await clientFor(stack, operator.token).from("profiles")
       .update({ birth_date: "1999-09-09" }).eq("id", ana.id).select("birth_date").single();
     expect(byOperator.data?.birth_date).toBe("1999-09-09");
+    const theirs = (birth_date: string) =>
+      clientFor(stack, operator.token).from("profiles").update({ birth_date }).eq(
+        "id",
+        operator.id,
+      );
+    expect((await theirs("1999-09-09")).error).toBeNull();
+    expect((await theirs("1999-09-10")).error?.message).toBe("birth_date_locked");
   });
 
   test("a lost profile is made again, once, by twenty requests at the same time", async () => {

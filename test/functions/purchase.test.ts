@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { raffle } from "../support/raffles.ts";
+import { draft, raffle } from "../support/raffles.ts";
 import type { Person, TestStack } from "../support/stack.ts";
 import { call, clientFor, signUp, testStack } from "../support/stack.ts";
 import { scaled } from "../support/scale.ts";
@@ -509,6 +509,9 @@ describe("the storefront", () => {
     const soon = new Date(Date.now() + 3_600_000);
     const word = `zeppelin${Date.now()}`;
     const first = await raffle(stack, { title: `A ${word} ride` });
+    const hidden = await draft(stack, { title: `A ${word} draft` });
+    expect((await call(stack, "GET", `/raffles/${hidden}`)).body.error.code)
+      .toBe("raffle_not_found");
     const second = await raffle(stack, { title: `Two ${word} rides`, closes_at: soon });
     const ana = await player(5000);
     await buy(ana, { raffle_id: first, quantity: 3 });

@@ -28,9 +28,10 @@ async function inCopies<T>(list: T[], work: (copy: string, one: T) => Promise<vo
 
 let faults = 0;
 await inCopies([...new Set(chosen.map(({ test }) => test))], async (copy, test) => {
-  const { outcome } = await runTests(copy, test);
-  if (outcome === "green") return;
-  console.log(`${outcome} without any mutation: ${test}`);
+  const verdict = await runTests(copy, test);
+  if (verdict.outcome === "green") return;
+  console.log(`${verdict.outcome} without any mutation: ${test}`);
+  console.log(verdict.outcome === "red" ? verdict.title : verdict.output.slice(-2000));
   faults++;
 });
 if (faults > 0) Deno.exit(1);

@@ -16,7 +16,10 @@ const LONGEST_MS = 300_000;
 
 export function makeCopy(): string {
   const copy = copyCheckout("rafflebase-mutation-");
-  cpSync(`${root}test`, `${copy}/test`, { recursive: true });
+  // Tests hold documents against the code as well.
+  for (const name of ["test", "docs", "README.md"]) {
+    cpSync(`${root}${name}`, `${copy}/${name}`, { recursive: true });
+  }
   return copy;
 }
 

@@ -538,6 +538,8 @@ describe("the terms", () => {
   test("are checked again when they change, and the seats follow", async () => {
     const id = await raffle(db);
     expect(await codeOf(change(id, { tickets_required: 0 }))).toBe("raffle_terms_invalid");
+    const other = await db.sql`select prize_id from public.raffles where id = ${await raffle(db)}`;
+    expect(await codeOf(change(id, { prize_id: other[0].prize_id }))).toBe("raffle_terms_frozen");
     await change(id, { tickets_required: 5, ticket_price_cents: 100 });
     const ana = await player(db, 10_000);
     expect(await codeOf(buy(db, ana.id, { raffle_id: id, quantity: 6 }))).toBe("raffle_sold_out");

@@ -1,8 +1,6 @@
-import type postgres from "postgres";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { codeOf, createUser, testDatabase } from "../support/database.ts";
-import { race } from "../support/races.ts";
 
 let db: TestDatabase;
 let user: string;
@@ -99,11 +97,19 @@ test("a request that left its transaction is in progress until its lease ends or
 });
 
 test("of two that claim a key whose lease is over, the second waits and finds it claimed", async () => {
-  const claim = (sql: postgres.ISql) => sql`select app.claim_key(${user}, 'slow', 'k', '{}')`;
-  await claim(db.sql);
+  const claim = () => codeOf(db.sql`select app.claim_key(${user}, 'slow', 'k', '{}')`);
+  const waiting = async () =>
+    (await db.superuser`select from pg_stat_activity
+      where datname = ${db.name} and wait_event_type = 'Lock'`).length;
+  await claim();
   await db.sql`update app.idempotency_keys set leased_until = now() - interval '1 second'`;
-  expect(await race(db, claim, claim))
-    .toEqual({ first: "fulfilled", second: "request_in_progress", waited: true });
+  let claims: Promise<string>[] = [];
+  await db.sql.begin(async (sql) => {
+    await sql`select from app.idempotency_keys where user_id = ${user} for update`;
+    claims = [claim(), claim()];
+    await expect.poll(waiting, { timeout: 30_000 }).toBe(2);
+  });
+  expect((await Promise.all(claims)).sort()).toEqual(["none", "request_in_progress"]);
 });
 
 test("of two that answer under one key, since one went on after its lease, the first is told by both", async () => {

@@ -1,9 +1,11 @@
 // Jobs: what is due when, how they are getting on, and that doing them too often changes nothing.
+import type postgres from "postgres";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isDue } from "../../supabase/local/cron.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { testDatabase } from "../support/database.ts";
 import { toldOf } from "../support/notifications.ts";
+import { race } from "../support/races.ts";
 
 let db: TestDatabase;
 beforeAll(async () => void (db = await testDatabase()));
@@ -155,6 +157,10 @@ describe("how a job is getting on", () => {
     await run("purge", "broken");
     await Promise.all(Array.from({ length: 20 }, watch));
     expect((await job()).failures).toBe(1);
+    await run("purge", "broken");
+    const once = (sql: postgres.ISql) => sql`select app.watch_jobs()`;
+    expect(await race(db, once, once))
+      .toEqual({ first: "fulfilled", second: "done", waited: false });
   });
 
   describe("when it calls a function", () => {

@@ -145,6 +145,24 @@ test("an entry is taken back once, whatever goes wrong in the functions", async 
   expect(await codeOf(takeBack())).toBe("23505");
 });
 
+test.each([
+  "insert into public.wallet_accounts (kind, currency) values ('USER', 'EUR')",
+  "insert into public.wallet_accounts (kind, currency, balance_cents) values ('WITHDRAWALS', 'EUR', 0)",
+  `insert into public.wallet_ledger (transaction_id, account_id, direction, amount_cents, currency, reason)
+    select 0, id, 'CREDIT', 0, 'EUR', 'TOPUP' from public.wallet_accounts limit 1`,
+])("no account has another kind's columns, and no entry is of nothing: %s", async (statement) => {
+  expect(await codeOf(db.sql.unsafe(statement))).toBe("23514");
+});
+
+test("payouts are of amounts above zero, and never from a wallet", async () => {
+  const pay = (from: string, cents: number) =>
+    codeOf(db.sql`select app.post_payouts('PRIZE_PAYOUT', ${from},
+      array[(${ana.account}, ${cents}, null)::app.payout_item], null)`);
+  expect(await pay(revenue, 0)).toBe("P0001");
+  expect(await pay(revenue, -1)).toBe("P0001");
+  expect(await pay(ana.account, 1)).toBe("P0001");
+});
+
 test("what is spent already cannot be reversed, a debt by nothing but charge_back", async () => {
   const credit = await receive(50);
   await spend(120);

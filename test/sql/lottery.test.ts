@@ -205,6 +205,7 @@ describe("a date that is being taken off the calendar is waited for, and not loo
     const change = (sql: postgres.ISql) =>
       sql`update public.raffles set lottery_draw_date = ${isoDay(3)} where id = ${id}`;
     expect(await race(db, takeOff(lottery_id), change)).toEqual(refused);
+    expect(await codeOf(db.sql.begin(takeOff(lottery_id, isoDay(4))))).toBe("lottery_date_in_use");
   });
 
   test("whose number was unsold", async () => {

@@ -310,6 +310,10 @@ describe("what happened is told", () => {
     await hear();
     for (const _ of [1, 2]) await db.sql`select app.alert_operators('told', 'of something')`;
     await expectFacts(staff.id, "operator_alert", { kind: "told", subject: "of something" });
+    expect(
+      await db.sql`select from public.notifications
+      where user_id = ${gone.id} and event = 'operator_alert'`,
+    ).toEqual([]);
     await db.sql`select app.alert_operators('resolved', 'at once')`;
     await db
       .sql`update public.operator_alerts set resolved_at = now() where kind in ('told', 'resolved')`;

@@ -111,6 +111,17 @@ describe("buying by wallet", () => {
   });
 });
 
+test.each([[null], [""], ["x".repeat(256)]])("the key %s buys nothing", async (key) => {
+  const raffle_id = await raffle(db);
+  const buying = actAs(
+    db,
+    { role: "authenticated", id: ana },
+    (sql) =>
+      sql`select public.begin_purchase(${key}, ${raffle_id}, 1, null, 'ENTRY', 'wallet', true, null)`,
+  );
+  expect(await codeOf(buying)).toBe("idempotency_key_required");
+});
+
 test("what is held for something else buys nothing", async () => {
   const raffle_id = await raffle(db);
   const { id } = await player(db, 500);
@@ -165,6 +176,12 @@ describe("numbers", () => {
   test("cannot be chosen where they are not for choosing", async () => {
     const raffle_id = await raffle(db);
     expect(await codeOf(buy(db, ana, { raffle_id, numbers: [5] }))).toBe("request_invalid");
+  });
+
+  test("are as many as the tickets", async () => {
+    const raffle_id = await raffle(db, { numbering: "PICK" });
+    expect(await codeOf(buy(db, ana, { raffle_id, quantity: 2, numbers: [5] })))
+      .toBe("request_invalid");
   });
 });
 
@@ -477,6 +494,9 @@ describe("boosts and retries", () => {
     expect((await retry(lost.id)).purchase.amount_cents).toBe(200);
     expect(await codeOf(retry(lost.id))).toBe("retry_not_available");
     expect(await codeOf(retry(other.id, 2))).toBe("retry_not_available");
+    const { id: ben } = await player(db, 500);
+    const theirs = buy(db, ben, { raffle_id, type: "RETRY", ticket_id: other.id });
+    expect(await codeOf(theirs)).toBe("ticket_not_found");
     const elsewhere = await raffle(db);
     const asked = buy(db, ana, { raffle_id: elsewhere, type: "RETRY", ticket_id: other.id });
     expect(await codeOf(asked)).toBe("retry_not_available");

@@ -49,6 +49,8 @@ const MISFITS: Record<string, () => StripeEvent> = {
     stripe.event("payment_intent.succeeded", { ...intent, livemode: true }),
   "an account that is not the platform": () =>
     stripe.event("payment_intent.succeeded", intent, { account: "acct_other" }),
+  "a word for an id": () =>
+    stripe.event("payment_intent.succeeded", { ...intent, metadata: { topup_id: "none" } }),
   "a top-up that is not there": () =>
     stripe.event("payment_intent.succeeded", { ...intent, metadata: {} }),
 };
@@ -79,6 +81,13 @@ test("a payout of another account, amount or mode does not end a withdrawal", as
   expect(await tell({ amount: 1 }, BANK)).toBe("quarantined");
   expect(await tell({ livemode: true }, BANK)).toBe("quarantined");
   expect(await tell({}, BANK)).toBe("applied");
+});
+
+test("a session that is paid by another payment than its own credits nothing", async () => {
+  await apply(db.sql, { ...session, payment_status: "unpaid", status: "open" });
+  const other = stripe.event("checkout.session.completed", { ...session, payment_intent: "pi_9" });
+  expect(await receive(db.sql, other)).toBe("quarantined");
+  expect(await credits()).toHaveLength(0);
 });
 
 test("a transfer elsewhere, in part, or of what was not sent moves nothing", async () => {
@@ -120,6 +129,14 @@ test("a refund of more than was paid, or in another currency, takes nothing", as
     expect(await receive(db.sql, event)).toBe("quarantined");
   }
   expect(await taken()).toBe(0);
+});
+
+test("of what is delivered only what we use is kept", async () => {
+  const event = stripe.event("payment_intent.succeeded", { ...intent, shipping: { name: "Ana" } });
+  await receive(db.sql, event);
+  const [{ object }] = await db.sql`select object from app.stripe_events where id = ${event.id}`;
+  expect(object).toMatchObject({ id: intent.id, amount: AMOUNT });
+  expect(object).not.toHaveProperty("shipping");
 });
 
 test("a misfit that is delivered again is a duplicate, and operators are told once", async () => {

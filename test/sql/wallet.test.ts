@@ -140,6 +140,59 @@ test("people see their own balance, which is what is cached, and nothing of othe
   expect([...seen]).toEqual([{ account_id: ana.account, balance: 100, held: 40, available: 60 }]);
 });
 
+test.each([null, 99, 1_000_001])("a top-up of %s is refused, whoever asks", async (cents) => {
+  const asked = actAs(
+    db,
+    { role: "authenticated", id: ana.user },
+    (sql) => sql`select public.begin_topup('key', ${cents}, 'EUR', 'checkout', null)`,
+  );
+  expect(await codeOf(asked)).toBe("request_invalid");
+});
+
+test.each([["day", 24], ["week", 7 * 24], ["month", 30 * 24]])(
+  "a deposit counts towards the limit of a %s for %i hours",
+  async (period, hours) => {
+    await db.sql`insert into public.play_limits (user_id, kind, period, currency, amount_cents)
+      values (${ana.user}, 'deposit', ${period}, 'EUR', 1000)`;
+    const deposit = () =>
+      codeOf(
+        actAs(db, { role: "authenticated", id: ana.user }, (sql) =>
+          sql`select public.begin_topup(${crypto.randomUUID()}, 600, 'EUR', 'checkout', null)`),
+      );
+    const age = (by: number) =>
+      db.sql`update public.wallet_topups set created_at = now() - make_interval(secs => ${by})
+        where user_id = ${ana.user}`;
+    expect(await deposit()).toBe("none");
+    await age(hours * 3600 - 60);
+    expect(await deposit()).toBe("deposit_limit_reached");
+    await age(hours * 3600 + 1);
+    expect(await deposit()).toBe("none");
+  },
+);
+
+test("a second try of a withdrawal goes on with the first", async () => {
+  await db.sql`update public.profiles set kyc_status = 'VERIFIED', payout_account = 'acct_1'
+    where id = ${ana.user}`;
+  const begin = async () =>
+    await actAs(
+      db,
+      { role: "authenticated", id: ana.user },
+      async (sql) =>
+        (await sql`select public.begin_withdrawal('key', 100, 'EUR') as begun`)[0].begun,
+    );
+  const { withdrawal } = await begin();
+  await db.sql`select app.release_key(${ana.user}, 'withdraw', 'key')`;
+  expect((await begin()).withdrawal.id).toBe(withdrawal.id);
+  expect((await anaIs()).held).toBe(100);
+});
+
+test("of two customers that Stripe made for one person the first stays", async () => {
+  const record = (customer: string) =>
+    db.sql`select app.record_customer(${ana.user}, ${customer}) as id`;
+  expect(await record("cus_1")).toEqual([{ id: "cus_1" }]);
+  expect(await record("cus_2")).toEqual([{ id: "cus_1" }]);
+});
+
 test("what people owe us is no wallet of theirs", async () => {
   await chargeBack(150);
   const seen = await actAs(

@@ -3,6 +3,26 @@ import type { Guard } from "../guard.ts";
 
 export const appendOnly: Guard[] = [
   {
+    name: "nobody edits the audit log",
+    file: "migrations/20261121000500_audit.sql",
+    from: `create trigger refuse_change before update or delete or truncate on public.audit_log
+  for each statement execute function app.refuse_change();
+`,
+    to: "",
+    test: "test/functions/admin.test.ts",
+    noticed: "what staff change is in the audit log, which only admins read and nobody edits",
+  },
+  {
+    name: "staff's changes of another's profile are recorded",
+    file: "migrations/20261121000500_audit.sql",
+    from: `for each row when (auth.uid() is distinct from new.id)
+`,
+    to: `for each row when (false)
+`,
+    test: "test/functions/admin.test.ts",
+    noticed: "what staff change is in the audit log, which only admins read and nobody edits",
+  },
+  {
     name: "nobody edits the ledger",
     file: "migrations/20261121000900_ledger.sql",
     from: `create trigger refuse_change before update or delete or truncate on public.wallet_ledger
@@ -22,12 +42,34 @@ export const appendOnly: Guard[] = [
     noticed: "the ledger refuses to be changed by",
   },
   {
+    name: "nobody edits a confirmed result",
+    file: "migrations/20261122000150_lotteries.sql",
+    from:
+      `create trigger refuse_change before update or delete or truncate on public.lottery_results
+  for each statement execute function app.refuse_change();
+`,
+    to: "",
+    test: "test/sql/draw.test.ts",
+    noticed: "is changed by nobody, the service role and the tables' owner included",
+  },
+  {
     name: "nobody edits the winners",
     file: "migrations/20261123000300_drawing.sql",
     from: `create trigger refuse_change before update or delete or truncate on public.winners
   for each statement execute function app.refuse_change();
 `,
     to: "",
+    test: "test/sql/draw.test.ts",
+    noticed: "is changed by nobody, the service role and the tables' owner included",
+  },
+  {
+    name: "what was sealed is never changed",
+    file: "migrations/20261123000200_sealing.sql",
+    from:
+      `    (old.raffle_id, old.ticket_count, old.ticket_root, old.chain_hash, old.round, old.round_at, old.sealed_at)
+      is distinct from (new.raffle_id, new.ticket_count, new.ticket_root, new.chain_hash, new.round, new.round_at, new.sealed_at)
+    or old.drawn_at is not null)`,
+    to: "    false)",
     test: "test/sql/draw.test.ts",
     noticed: "is changed by nobody, the service role and the tables' owner included",
   },
@@ -107,11 +149,29 @@ export const appendOnly: Guard[] = [
     noticed: ": can be changed until the first sale, and by nobody after",
   },
   {
+    name: "terms change only while the raffle is open",
+    file: "migrations/20261122000300_publishing.sql",
+    from: `  if old.state <> 'OPEN' or new.state <> 'OPEN'
+    or exists`,
+    to: "  if exists",
+    test: "test/sql/catalogue.test.ts",
+    noticed: "of a raffle that was cancelled stay, though nothing was sold",
+  },
+  {
     name: "new terms are checked as the first ones were",
     file: "migrations/20261122000300_publishing.sql",
     from: `  perform app.require_sound_terms(new);
   if (new.prize_id`,
     to: "  if (new.prize_id",
+    test: "test/sql/catalogue.test.ts",
+    noticed: "are checked again when they change, and the seats follow",
+  },
+  {
+    name: "the prize of a published raffle is another one no more",
+    file: "migrations/20261122000300_publishing.sql",
+    from:
+      "  if (new.prize_id, new.prizes_taken) is distinct from (old.prize_id, old.prizes_taken) then",
+    to: "  if false then",
     test: "test/sql/catalogue.test.ts",
     noticed: "are checked again when they change, and the seats follow",
   },

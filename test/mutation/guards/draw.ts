@@ -19,6 +19,18 @@ export const draw: Guard[] = [
     noticed: "names the first round that comes out a minute later or more",
   },
   {
+    name: "a draw has all of its beacon or nothing",
+    file: "migrations/20261123000200_sealing.sql",
+    from:
+      `  constraint draws_beacon check (num_nulls(signature, randomness) in (0, 2) and (signature is null or round is not null))
+`,
+    to: `  constraint draws_beacon check (true)
+`,
+    test: "test/sql/draw.test.ts",
+    noticed:
+      "whatever writes it, a draw has all of its beacon, a ticket one place, and one chain is in use",
+  },
+  {
     name: "nobody cancels in the last ten seconds before the round",
     file: "migrations/20261123000200_sealing.sql",
     from: "round_at < clock_timestamp() + interval '10 seconds')",
@@ -40,6 +52,15 @@ export const draw: Guard[] = [
     from: `v_draw.round_at > clock_timestamp()
     or coalesce`,
     to: "coalesce",
+    test: "test/sql/draw.test.ts",
+    noticed: "takes no other round, no other randomness and nothing before its time",
+  },
+  {
+    name: "the signature is one",
+    file: "migrations/20261123000300_drawing.sql",
+    from: `
+    or coalesce(p_signature, '') !~ '^[0-9a-f]{96}$'`,
+    to: "",
     test: "test/sql/draw.test.ts",
     noticed: "takes no other round, no other randomness and nothing before its time",
   },
@@ -93,12 +114,59 @@ export const draw: Guard[] = [
     noticed: "gives back to stock what was taken for places that are paid in money",
   },
   {
+    name: "winners are in the order that the beacon names",
+    file: "migrations/20261123000300_drawing.sql",
+    from: `    order by place);
+end`,
+    to: `    order by place desc);
+end`,
+    test: "test/functions/draw.test.ts",
+    noticed: "publishes what anyone needs to draw again, and other programs come to the same",
+  },
+  {
+    name: "one place for each ticket",
+    file: "migrations/20261123000300_drawing.sql",
+    from: `  unique (raffle_id, ticket_num)
+);
+comment on table public.winners`,
+    to: `  unique (raffle_id, ticket_num, place)
+);
+comment on table public.winners`,
+    test: "test/sql/draw.test.ts",
+    noticed:
+      "whatever writes it, a draw has all of its beacon, a ticket one place, and one chain is in use",
+  },
+  {
+    name: "a leaf is no inner node in SQL",
+    file: "migrations/20261123000100_draw.sql",
+    from: "sha256('\\x00'::bytea || uuid_send",
+    to: "sha256('\\x01'::bytea || uuid_send",
+    test: "test/functions/draw.test.ts",
+    noticed: "publishes what anyone needs to draw again, and other programs come to the same",
+  },
+  {
+    name: "a leaf says which ticket it is in SQL",
+    file: "migrations/20261123000100_draw.sql",
+    from: "|| int4send(ticket_num)",
+    to: "|| int4send(0)",
+    test: "test/functions/draw.test.ts",
+    noticed: "publishes what anyone needs to draw again, and other programs come to the same",
+  },
+  {
     name: "words that would favour low numbers are passed over in SQL",
     file: "migrations/20261123000100_draw.sql",
     from: "  return p_words - p_words % p_below;",
     to: "  return p_words;",
     test: "test/sql/draw.test.ts",
     noticed: "passes over the words that would favour low numbers",
+  },
+  {
+    name: "nobody makes a salt without the raffle's key",
+    file: "migrations/20261123000100_draw.sql",
+    from: "extensions.hmac('salt ' || ticket_num, v_key, 'sha256') for 16)",
+    to: "extensions.hmac('salt ' || ticket_num, 'known', 'sha256') for 16)",
+    test: "test/functions/draw.test.ts",
+    noticed: "publishes what anyone needs to draw again, and other programs come to the same",
   },
   {
     name: "the seed is of this raffle in SQL",
@@ -182,6 +250,26 @@ export const draw: Guard[] = [
     to: "  return app.enter",
     test: "test/sql/lottery.test.ts",
     noticed: "is only entered by operators, after the draw, in as many figures as it has",
+  },
+  {
+    name: "nobody moves a draw that a raffle looks to",
+    file: "migrations/20261122000150_lotteries.sql",
+    from:
+      `  elsif exists (select from public.raffles where lottery_id = p_lottery_id and lottery_draw_date = p_draw_date
+      and state in ('OPEN', 'FULL', 'CLOSED'))
+    or exists`,
+    to: "  elsif exists",
+    test: "test/sql/lottery.test.ts",
+    noticed: "whose terms change",
+  },
+  {
+    name: "nobody moves the next draw that a sealed raffle looks to",
+    file: "migrations/20261122000150_lotteries.sql",
+    from: `
+    or exists (select from public.lottery_draws where lottery_id = p_lottery_id and draw_date = p_draw_date)`,
+    to: "",
+    test: "test/sql/lottery.test.ts",
+    noticed: "whose number was unsold",
   },
   {
     name: "a lottery's calendar is set by admins",
@@ -354,6 +442,15 @@ export const draw: Guard[] = [
     noticed: "is no ticket number",
   },
   {
+    name: "a round is within what can be hashed",
+    file: "shared/draw.ts",
+    from: `  requireWithin("a u64", value, 0, Number.MAX_SAFE_INTEGER);
+`,
+    to: "",
+    test: "test/unit/draw.test.ts",
+    noticed: "is no round",
+  },
+  {
     name: "a salt has its length",
     file: "shared/draw.ts",
     from: `  requireLength("the salt", salt, SALT_BYTES);
@@ -488,6 +585,15 @@ export const draw: Guard[] = [
     to: "",
     test: "test/unit/ticket-tree.test.ts",
     noticed: "a proof is not given before all leaves are in, nor for a leaf that is none",
+  },
+  {
+    name: "a leaf has its length",
+    file: "shared/draw.ts",
+    from: `    requireLength("a leaf", leaf, HASH_BYTES);
+`,
+    to: "",
+    test: "test/unit/draw.test.ts",
+    noticed: "a part of another length is refused: it would be hashed as somebody else's bytes",
   },
   {
     name: "the same bytes are always the same text",

@@ -3,6 +3,14 @@ import type { Guard } from "../guard.ts";
 
 export const jobs: Guard[] = [
   {
+    name: "jobs are watched by one at a time",
+    file: "migrations/20261128000100_jobs.sql",
+    from: "  if not pg_try_advisory_xact_lock(hashtextextended('watch_jobs', 0)) then",
+    to: "  if false then",
+    test: "test/sql/jobs.test.ts",
+    noticed: "is noted once by twenty that look at the same time",
+  },
+  {
     name: "each run is counted once",
     file: "migrations/20261128000100_jobs.sql",
     from: "d.runid > j.last_runid and ",
@@ -60,10 +68,27 @@ export const jobs: Guard[] = [
     noticed: "is late when it should have run two minutes ago, unless the clock itself stood still",
   },
   {
+    name: "progress is published by one at a time",
+    file: "migrations/20261127000100_realtime.sql",
+    from: "  if not pg_try_advisory_xact_lock(hashtextextended('publish_progress', 0)) then",
+    to: "  if false then",
+    test: "test/sql/realtime.test.ts",
+    noticed: "of twenty at once one publishes",
+  },
+  {
     name: "drafts are not published",
     file: "migrations/20261127000100_realtime.sql",
     from: "    where r.published_at is not null and (",
     to: "    where (",
+    test: "test/sql/realtime.test.ts",
+    noticed: "nothing is streamed while nothing changes, nor of drafts, nor of anything else",
+  },
+  {
+    name: "nothing is published while nothing changes",
+    file: "migrations/20261127000100_realtime.sql",
+    from: `
+      where (p.state, p.tickets_sold) is distinct from (excluded.state, excluded.tickets_sold)`,
+    to: "",
     test: "test/sql/realtime.test.ts",
     noticed: "nothing is streamed while nothing changes, nor of drafts, nor of anything else",
   },
@@ -75,5 +100,22 @@ export const jobs: Guard[] = [
     to: "",
     test: "test/concurrency/jobs.test.ts",
     noticed: "twenty of each at once do what one does",
+  },
+  {
+    name: "drafts are not on the storefront",
+    file: "migrations/20261124000100_storefront.sql",
+    from: `    where r.state <> 'DRAFT' and r.published_at is not null
+      and`,
+    to: "    where true and",
+    test: "test/functions/purchase.test.ts",
+    noticed: "lists what is published, filtered, searched, sorted and paged, without a session",
+  },
+  {
+    name: "a draft is not shown by its id",
+    file: "migrations/20261124000100_storefront.sql",
+    from: "where id = p_raffle_id and published_at is not null;",
+    to: "where id = p_raffle_id;",
+    test: "test/functions/purchase.test.ts",
+    noticed: "lists what is published, filtered, searched, sorted and paged, without a session",
   },
 ];

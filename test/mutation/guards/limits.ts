@@ -27,6 +27,18 @@ export const limits: Guard[] = [
     noticed: "buckets that are full again are purged, others stay",
   },
   {
+    name: "of two first requests at once both are counted",
+    file: "migrations/20261121000400_rate_limits.sql",
+    from: `    on conflict do nothing;
+    if not found then
+      return app.take_token`,
+    to: `    on conflict do nothing;
+    if false then
+      return app.take_token`,
+    test: "test/sql/rate-limits.test.ts",
+    noticed: "of two first requests at once both count",
+  },
+  {
     name: "a raised limit waits a day",
     file: "migrations/20261121000600_play_limits.sql",
     from: "    amount_cents = least(p_amount_cents, app.limit_in_force(l)),",
@@ -70,6 +82,64 @@ export const limits: Guard[] = [
     to: "  if false then",
     test: "test/functions/account.test.ts",
     noticed: "can be made longer but never lifted or shortened",
+  },
+  {
+    name: "nobody deposits who has excluded themselves",
+    file: "migrations/20261121001100_topups.sql",
+    from:
+      "  if exists (select from public.profiles where id = app.active_user() and self_excluded_until > app.clock()) then",
+    to: "  if false then",
+    test: "test/functions/topup.test.ts",
+    noticed: "not the suspended, the self-excluded, or those whose address is not verified",
+  },
+  {
+    name: "nobody deposits beyond their own limit",
+    file: "migrations/20261121001100_topups.sql",
+    from: `  perform app.check_deposit_limits(p_account_id, p_amount_cents);
+`,
+    to: "",
+    test: "test/functions/topup.test.ts",
+    noticed:
+      "not beyond one's own deposit limit: what is under way counts, what ended unpaid does not",
+  },
+  {
+    name: "deposits under way count towards the limit",
+    file: "migrations/20261121001100_topups.sql",
+    from: `    and t.status in ('CREATED', 'PROCESSING', 'COMPLETED')
+`,
+    to: `    and t.status = 'COMPLETED'
+`,
+    test: "test/functions/topup.test.ts",
+    noticed:
+      "not beyond one's own deposit limit: what is under way counts, what ended unpaid does not",
+  },
+  {
+    name: "old deposits do not count towards the limit",
+    file: "migrations/20261121001100_topups.sql",
+    from: `
+    and t.created_at > app.clock() - app.length_of(l.period)`,
+    to: "",
+    test: "test/sql/wallet.test.ts",
+    noticed: "a deposit counts towards the limit of a",
+  },
+  {
+    name: "a top-up has a least and a largest amount",
+    file: "migrations/20261121001100_topups.sql",
+    from: `  if p_amount_cents is null
+    or p_amount_cents not between app.setting('topup_minimum_cents') and app.setting('topup_maximum_cents')
+  then`,
+    to: "  if false then",
+    test: "test/sql/wallet.test.ts",
+    noticed: "is refused, whoever asks",
+  },
+  {
+    name: "money is deposited ten times a minute",
+    file: "migrations/20261121001100_topups.sql",
+    from: `  perform app.take_token('money', v_user_id);
+`,
+    to: "",
+    test: "test/sql/rate-limits.test.ts",
+    noticed: "is refused when there is no token left, before anything else",
   },
   {
     name: "nobody buys who is suspended",
@@ -185,6 +255,16 @@ export const limits: Guard[] = [
     noticed: "a boost is for a ticket one holds, at its price, up to its limit",
   },
   {
+    name: "a retry is for one's own ticket",
+    file: "migrations/20261122000400_purchases.sql",
+    from: `where id = p_ticket_id and user_id = p_user_id) then
+    perform app.fail('ticket_not_found')`,
+    to: `where id = p_ticket_id) then
+    perform app.fail('ticket_not_found')`,
+    test: "test/sql/purchases.test.ts",
+    noticed: "a retry is for a ticket that lost in the raffle before, once",
+  },
+  {
     name: "a retry is for a ticket that lost",
     file: "migrations/20261122000400_purchases.sql",
     from:
@@ -209,5 +289,23 @@ export const limits: Guard[] = [
     to: "  if not exists",
     test: "test/sql/purchases.test.ts",
     noticed: "a retry is for a ticket that lost in the raffle before, once",
+  },
+  {
+    name: "a process works on so many requests at once and no more",
+    file: "shared/places.ts",
+    from: "  if (taken >= env().REQUESTS_AT_ONCE * SHARE[claim]) throw",
+    to: "  if (false) throw",
+    test: "test/unit/places.test.ts",
+    noticed: "one more than it works on is told to try again at once, until one of them is done",
+  },
+  {
+    name: "who has failed leaves the place",
+    file: "shared/places.ts",
+    from: `  } finally {
+    taken--;
+  }`,
+    to: "  } finally {}",
+    test: "test/unit/places.test.ts",
+    noticed: "who has failed has left the place",
   },
 ];

@@ -197,8 +197,8 @@ export const locks: Guard[] = [
     from: `app.metadata_id(p_transfer, 'withdrawal_id')
   for update;`,
     to: "app.metadata_id(p_transfer, 'withdrawal_id');",
-    test: "test/properties/stripe-histories.test.ts",
-    noticed: "histories come to the same, told once in order or often, shuffled and at once (SEED=",
+    test: "test/concurrency/completions.test.ts",
+    noticed: "two words on a transfer wait for each other, and count once",
   },
   {
     name: "Stripe's word on a payout locks the withdrawal",
@@ -262,6 +262,17 @@ export const locks: Guard[] = [
     to: "",
     test: "test/sql/house-balances.test.ts",
     noticed: "what was entered in the last ten seconds waits for the next time",
+  },
+  {
+    name: "a key that is claimed is locked",
+    file: "migrations/20261121000300_idempotency.sql",
+    from: `  where user_id = p_user_id and endpoint = p_endpoint and key = p_key
+  for update;
+  if v_row`,
+    to: `  where user_id = p_user_id and endpoint = p_endpoint and key = p_key;
+  if v_row`,
+    test: "test/sql/idempotency.test.ts",
+    noticed: "of two that claim a key whose lease is over, the second waits and finds it claimed",
   },
   {
     name: "of two who enter a result at once the second sees the first",
@@ -470,6 +481,14 @@ export const locks: Guard[] = [
     noticed: "of a draft and its publication come one after the other, whichever is first",
   },
   {
+    name: "a purchase is refunded by one at a time",
+    file: "migrations/20261122000700_cancelling.sql",
+    from: "status = 'CONFIRMED' limit p_max for update)",
+    to: "status = 'CONFIRMED' limit p_max)",
+    test: "test/sql/cancelling.test.ts",
+    noticed: "pays each purchase back once, when two clocks go on with it at once",
+  },
+  {
     name: "a refund to the card waits for who takes the payment back",
     file: "migrations/20261122000700_cancelling.sql",
     from: "where intent_id = v_purchase.provider_txn_id for update;",
@@ -508,6 +527,16 @@ export const locks: Guard[] = [
     noticed: "of two that draw, and of two that settle, the second waits and finds it done",
   },
   {
+    name: "a lottery draws a raffle once",
+    file: "migrations/20261123000350_lottery_draws.sql",
+    from: `  perform app.clear_raffle(p_raffle_id);
+  perform from app.raffle_lanes where raffle_id = p_raffle_id order by lane_no for update;
+  select * into v_raffle from public.raffles where id = p_raffle_id for update;`,
+    to: "  select * into v_raffle from public.raffles where id = p_raffle_id;",
+    test: "test/sql/lottery.test.ts",
+    noticed: "is drawn once, by two clocks at once",
+  },
+  {
     name: "a prize is passed on by one at a time, once",
     file: "migrations/20261123000400_prize_claims.sql",
     from: "select * into v_raffle from public.raffles where id = v_due.raffle_id for update;",
@@ -527,5 +556,44 @@ export const locks: Guard[] = [
     to: "and user_id = v_user_id;",
     test: "test/concurrency/sealing.test.ts",
     noticed: "a prize that is being sent is not claimed to somewhere else",
+  },
+  {
+    name: "a raffle is published on a calendar that stays",
+    file: "migrations/20261122000300_publishing.sql",
+    from:
+      `  perform from public.lotteries where id = v_raffle.lottery_id for share; -- its calendar stays as it is looked at
+`,
+    to: "",
+    test: "test/sql/lottery.test.ts",
+    noticed: "that is published",
+  },
+  {
+    name: "new terms are checked on a calendar that stays",
+    file: "migrations/20261122000300_publishing.sql",
+    from: `  perform from public.lotteries where id = new.lottery_id for share;
+`,
+    to: "",
+    test: "test/sql/lottery.test.ts",
+    noticed: "whose terms change",
+  },
+  {
+    name: "a raffle looks to the next draw on a calendar that stays",
+    file: "migrations/20261123000350_lottery_draws.sql",
+    from:
+      `    perform from public.lotteries where id = v_draw.lottery_id for share; -- its calendar stays as it is looked at
+`,
+    to: "",
+    test: "test/sql/lottery.test.ts",
+    noticed: "whose number was unsold",
+  },
+  {
+    name: "a date of a lottery is set while nobody looks to it",
+    file: "migrations/20261122000150_lotteries.sql",
+    from: `where id = p_lottery_id for update;
+  if not found`,
+    to: `where id = p_lottery_id;
+  if not found`,
+    test: "test/sql/lottery.test.ts",
+    noticed: "that is published",
   },
 ];

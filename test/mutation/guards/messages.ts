@@ -84,6 +84,14 @@ export const messages: Guard[] = [
     noticed: "operators queue again what was given up, and nobody else does",
   },
   {
+    name: "messages of staff go to staff who are active",
+    file: "migrations/20261125000100_notifications.sql",
+    from: " and p.status = 'ACTIVE';",
+    to: ";",
+    test: "test/sql/notifications.test.ts",
+    noticed: "an alert: to everyone who works here, once, while it is open",
+  },
+  {
     name: "who won is told so, and nobody else",
     file: "migrations/20261125000100_notifications.sql",
     from: "    where w.raffle_id = p_row.subject_id and t.user_id = p_user_id) then 'won'",

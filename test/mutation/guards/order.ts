@@ -146,8 +146,8 @@ export const order: Guard[] = [
     file: "migrations/20261122000700_cancelling.sql",
     from: "where raffle_id = p_raffle_id order by lane_no for update;",
     to: "where raffle_id = p_raffle_id order by lane_no desc for update;",
-    test: "test/concurrency/endings.test.ts",
-    noticed: "at any moment: everybody has their money back, and no ticket is left",
+    test: "test/concurrency/reservations.test.ts",
+    noticed: "waits for the first lane without another in hand",
   },
   {
     name: "sealing locks lanes in their order",

@@ -21,6 +21,15 @@ export const purchases: Guard[] = [
     noticed: "of a PICK raffle are the buyer's choice, or lucky ones, each sold once",
   },
   {
+    name: "numbers are as many as tickets",
+    file: "migrations/20261122000500_buying.sql",
+    from:
+      "  if p_order.numbers is not null and cardinality(p_order.numbers) <> p_order.quantity then",
+    to: "  if false then",
+    test: "test/sql/purchases.test.ts",
+    noticed: "are as many as the tickets",
+  },
+  {
     name: "numbers are chosen only where they are for choosing",
     file: "migrations/20261122000500_buying.sql",
     from: "  if p_order.numbers is not null and p_raffle.numbering <> 'PICK' then",
@@ -78,6 +87,16 @@ export const purchases: Guard[] = [
     noticed: "without enough money leaves no trace",
   },
   {
+    name: "what is held does not pay",
+    file: "migrations/20261122000500_buying.sql",
+    from: `balance_cents - held_cents >= p_cents
+`,
+    to: `balance_cents >= p_cents
+`,
+    test: "test/sql/purchases.test.ts",
+    noticed: "what is held for something else buys nothing",
+  },
+  {
     name: "whose wallet is suspended reserves nothing by card",
     file: "migrations/20261122000500_buying.sql",
     from:
@@ -115,6 +134,15 @@ export const purchases: Guard[] = [
     noticed: "is refused when there is no token left, before anything else",
   },
   {
+    name: "redeeming is counted",
+    file: "migrations/20261122000500_buying.sql",
+    from: `  perform app.take_token('money', v_user_id);
+  perform app.enter_raffle`,
+    to: "  perform app.enter_raffle",
+    test: "test/functions/purchase.test.ts",
+    noticed: "whoever buys or redeems more than ten times a minute is told when to come back",
+  },
+  {
     name: "numbers of a redemption are as many as were bought",
     file: "migrations/20261122000500_buying.sql",
     from:
@@ -140,12 +168,37 @@ export const purchases: Guard[] = [
     noticed: "of a PICK raffle are the buyer's choice, or lucky ones, each sold once",
   },
   {
+    name: "the order of a RANDOM raffle's numbers is unforeseeable",
+    file: "migrations/20261122000450_numbers.sql",
+    from: "md5(p_key || ':' || v_round || ':' || v_right)",
+    to: "md5(v_round || ':' || v_right)",
+    test: "test/sql/purchases.test.ts",
+    noticed: "of a RANDOM raffle are each sold once, in an order that tells nothing",
+  },
+  {
     name: "a shuffled number is within the raffle's",
     file: "migrations/20261122000450_numbers.sql",
     from: "    exit when v_place < p_size;",
     to: "    exit;",
     test: "test/sql/purchases.test.ts",
     noticed: "of a RANDOM raffle are each sold once, in an order that tells nothing",
+  },
+  {
+    name: "a payment is made once at Stripe for each try",
+    file: "shared/purchases.ts",
+    from: "  }, { idempotencyKey: attempt === 0 ? purchase.id : `${purchase.id}:${attempt}` });",
+    to: "  });",
+    test: "test/functions/purchase.test.ts",
+    noticed: "the same key is tried again: one purchase, one payment",
+  },
+  {
+    name: "a payment says which purchase it is for",
+    file: "shared/purchases.ts",
+    from: `    metadata: { purchase_id: purchase.id },
+`,
+    to: "",
+    test: "test/functions/purchase.test.ts",
+    noticed: "the same key is tried again: one purchase, one payment",
   },
   {
     name: "no price, amount or identity comes from a body",

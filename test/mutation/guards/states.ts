@@ -143,6 +143,28 @@ export const states: Guard[] = [
     noticed: "of many that claim a step of a withdrawal at once, one gets it",
   },
   {
+    name: "a transfer is booked once",
+    file: "migrations/20261121001200_withdrawals.sql",
+    from: `  if p_withdrawal.transfer_id is not null then
+    return false;
+  end if;
+`,
+    to: "",
+    test: "test/concurrency/completions.test.ts",
+    noticed: "two words on a transfer wait for each other, and count once",
+  },
+  {
+    name: "a reversal of a transfer is booked once",
+    file: "migrations/20261121001200_withdrawals.sql",
+    from: `  if p_withdrawal.transfer_reversed_at is not null then
+    return false;
+  end if;
+`,
+    to: "",
+    test: "test/concurrency/completions.test.ts",
+    noticed: "a transfer that comes back comes back once, however often that is told",
+  },
+  {
     name: "a withdrawal is captured once, when it was under way",
     file: "migrations/20261121001200_withdrawals.sql",
     from: `  if p_withdrawal.status <> 'PROCESSING' then
@@ -165,6 +187,25 @@ export const states: Guard[] = [
     noticed: "histories come to the same, told once in order or often, shuffled and at once (SEED=",
   },
   {
+    name: "a withdrawal that was paid and came back gives the money back",
+    file: "migrations/20261121001200_withdrawals.sql",
+    from: "not in ('PROCESSING', 'COMPLETED') then",
+    to: "not in ('PROCESSING') then",
+    test: "test/concurrency/completions.test.ts",
+    noticed:
+      "a payout's failure that is told while its payment is being booked gives the money back once",
+  },
+  {
+    name: "a withdrawal that failed holds nothing",
+    file: "migrations/20261121001200_withdrawals.sql",
+    from: `    perform app.release_hold(p_withdrawal.hold_id);
+  else`,
+    to: `    null;
+  else`,
+    test: "test/properties/stripe-histories.test.ts",
+    noticed: "histories come to the same, told once in order or often, shuffled and at once (SEED=",
+  },
+  {
     name: "only a withdrawal of which nothing was sent is cancelled",
     file: "migrations/20261121001500_stripe_doors.sql",
     from: `where id = p_withdrawal_id and status = 'CREATED'
@@ -173,6 +214,15 @@ export const states: Guard[] = [
   returning * into`,
     test: "test/concurrency/completions.test.ts",
     noticed: "a withdrawal that may have been sent is not cancelled",
+  },
+  {
+    name: "a cancelled withdrawal holds nothing",
+    file: "migrations/20261121001500_stripe_doors.sql",
+    from: `  perform app.release_hold(v_withdrawal.hold_id);
+  perform app.tell`,
+    to: "  perform app.tell",
+    test: "test/functions/sweep.test.ts",
+    noticed: "a withdrawal of which nothing was sent is cancelled, and its money is free",
   },
   {
     name: "a paid session credits once",
@@ -189,6 +239,14 @@ export const states: Guard[] = [
     to: "  if v_status = 'succeeded' then",
     test: "test/concurrency/completions.test.ts",
     noticed: "fifty completions of one top-up at once credit it once, and none fails",
+  },
+  {
+    name: "what Stripe told later is not undone by what it told before",
+    file: "migrations/20261121001400_chargebacks.sql",
+    from: " where excluded.rank > r.rank;",
+    to: ";",
+    test: "test/properties/stripe-histories.test.ts",
+    noticed: "histories come to the same, told once in order or often, shuffled and at once (SEED=",
   },
   {
     name: "an older charge gives nothing back",
@@ -500,6 +558,22 @@ export const states: Guard[] = [
     noticed: "ends buying, redeeming and cancelling in time to win",
   },
   {
+    name: "cancelling is a dry run unless it is said otherwise",
+    file: "migrations/20261122000700_cancelling.sql",
+    from: "  if not coalesce(p_dry_run, true) then",
+    to: "  if not coalesce(p_dry_run, false) then",
+    test: "test/sql/cancelling.test.ts",
+    noticed: "in a dry run says to how many people and how much, and changes nothing",
+  },
+  {
+    name: "a refunded purchase is not refunded again",
+    file: "migrations/20261122000700_cancelling.sql",
+    from: "where raffle_id = p_raffle_id and status = 'CONFIRMED' limit p_max for update)",
+    to: "where raffle_id = p_raffle_id and confirmed_at is not null limit p_max for update)",
+    test: "test/sql/cancelling.test.ts",
+    noticed: "pays each purchase back once, when two clocks go on with it at once",
+  },
+  {
     name: "a cancelled raffle sells nothing",
     file: "migrations/20261122000700_cancelling.sql",
     from: `  update app.raffle_lanes set open = false where raffle_id = p_raffle_id;
@@ -619,6 +693,22 @@ export const states: Guard[] = [
     noticed: "is claimed by its winner alone, sent and delivered",
   },
   {
+    name: "a prize is passed on once its time is over",
+    file: "migrations/20261123000400_prize_claims.sql",
+    from:
+      `    select raffle_id, place from public.prize_claims where status = 'OFFERED' and claim_until <= clock_timestamp()
+`,
+    to: `    select raffle_id, place from public.prize_claims where status = 'OFFERED'
+`,
+    and: [{
+      from: "and place = v_due.place and status = 'OFFERED' and claim_until <= clock_timestamp();",
+      to: "and place = v_due.place and status = 'OFFERED';",
+    }],
+    test: "test/sql/draw.test.ts",
+    noticed:
+      "goes to the next place of the same draw when its time is over, and in the end back to stock",
+  },
+  {
     name: "a prize is claimed by who is active and verified",
     file: "migrations/20261123000400_prize_claims.sql",
     from: "app.take_token('account', app.active_user())",
@@ -641,6 +731,16 @@ export const states: Guard[] = [
     file: "migrations/20261123000200_sealing.sql",
     from: "  if v_raffle.min_tickets > (",
     to: "  if 0 > (",
+    test: "test/sql/draw.test.ts",
+    noticed: "below the minimum everybody gets their money back instead",
+  },
+  {
+    name: "unpaid purchases do not count towards the minimum",
+    file: "migrations/20261123000200_sealing.sql",
+    from: `where raffle_id = p_raffle_id and status = 'CONFIRMED')
+  then`,
+    to: `where raffle_id = p_raffle_id)
+  then`,
     test: "test/sql/draw.test.ts",
     noticed: "below the minimum everybody gets their money back instead",
   },
@@ -668,5 +768,13 @@ export const states: Guard[] = [
     to: "    null;",
     test: "test/sql/draw.test.ts",
     noticed: "issues what was paid and not redeemed, and ends what was not paid",
+  },
+  {
+    name: "nothing is sent to who owes us",
+    file: "migrations/20261123000400_prize_claims.sql",
+    from: "user_id = v_claim.user_id and status = 'SUSPENDED'",
+    to: "false",
+    test: "test/sql/draw.test.ts",
+    noticed: "is not sent to who owes us what their bank took back, until it is paid",
   },
 ];

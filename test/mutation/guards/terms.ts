@@ -43,6 +43,14 @@ export const terms: Guard[] = [
     noticed: "when the terms are",
   },
   {
+    name: "a raffle closes in the future",
+    file: "migrations/20261122000300_publishing.sql",
+    from: "p_raffle.closes_at > app.clock())",
+    to: "true)",
+    test: "test/sql/catalogue.test.ts",
+    noticed: "of a sale that is over already is refused",
+  },
+  {
     name: "a raffle closes after it opens",
     file: "migrations/20261122000300_publishing.sql",
     from: "p_raffle.closes_at > p_raffle.opens_at)",
@@ -65,6 +73,22 @@ export const terms: Guard[] = [
     to: "true)",
     test: "test/sql/catalogue.test.ts",
     noticed: "when the terms are",
+  },
+  {
+    name: "a retry costs something",
+    file: "migrations/20261122000300_publishing.sql",
+    from: "p_raffle.retry_price_cents > 0)",
+    to: "true)",
+    test: "test/sql/catalogue.test.ts",
+    noticed: "of a retry that costs nothing is refused",
+  },
+  {
+    name: "a lottery's raffle has one winner",
+    file: "migrations/20261122000300_publishing.sql",
+    from: "p_raffle.draw_method <> 'LOTTERY' or p_raffle.winners_count = 1)",
+    to: "true)",
+    test: "test/sql/catalogue.test.ts",
+    noticed: "of a raffle that a lottery decides fits its figures",
   },
   {
     name: "a lottery's raffle fits its figures",

@@ -120,16 +120,6 @@ export const uniqueness: Guard[] = [
     noticed: "twenty requests with one key at the same time have one effect and one answer",
   },
   {
-    name: "an answered key is not released",
-    file: "migrations/20261121000300_idempotency.sql",
-    from: ` and key = p_key and answer is null
-`,
-    to: ` and key = p_key
-`,
-    test: "test/concurrency/completions.test.ts",
-    noticed: "what is unfinished is handed to one sweeper, and the next does not wait",
-  },
-  {
     name: "keys are kept for their retention",
     file: "migrations/20261121000300_idempotency.sql",
     from:
@@ -138,6 +128,22 @@ export const uniqueness: Guard[] = [
     to: "",
     test: "test/sql/idempotency.test.ts",
     noticed: "keys are kept for their retention and then purged",
+  },
+  {
+    name: "a key has from 1 to 255 characters",
+    file: "migrations/20261121000300_idempotency.sql",
+    from: "  if coalesce(length(p_key), 0) not between 1 and 255 then",
+    to: "  if false then",
+    test: "test/sql/idempotency.test.ts",
+    noticed: "is refused",
+  },
+  {
+    name: "a purchase by wallet has a key",
+    file: "migrations/20261122000500_buying.sql",
+    from: "  elsif coalesce(length(p_key), 0) not between 1 and 255 then",
+    to: "  elsif false then",
+    test: "test/sql/purchases.test.ts",
+    noticed: "buys nothing",
   },
   {
     name: "a purchase under a known key is not made again",
@@ -155,6 +161,14 @@ export const uniqueness: Guard[] = [
       "(select answer from app.idempotency_keys where user_id = v_user_id and endpoint = 'purchase' and key = p_key)",
     test: "test/sql/purchases.test.ts",
     noticed: "with the same key takes it once, and answers the same",
+  },
+  {
+    name: "a second try of a card purchase goes on with the first",
+    file: "migrations/20261122000500_buying.sql",
+    from: "'purchase', p_order.key) and status in ('PENDING', 'CONFIRMED');",
+    to: "'purchase', p_order.key) and false;",
+    test: "test/functions/purchase.test.ts",
+    noticed: "a card that is declined when the payment is made keeps its seats",
   },
   {
     name: "a redemption under a known key is not made again",
@@ -194,6 +208,33 @@ export const uniqueness: Guard[] = [
     noticed: "are each sold once to fifty buyers; who comes too late keeps the money",
   },
   {
+    name: "a top-up under a known key is not made again",
+    file: "migrations/20261121001100_topups.sql",
+    from: `  if v_answer is not null then
+    return jsonb_build_object('replayed', true, 'answer', v_answer);
+  end if;
+`,
+    to: "",
+    test: "test/functions/topup.test.ts",
+    noticed: "gives the same answer, asks Stripe once, and is refused for another body",
+  },
+  {
+    name: "a second try of a top-up goes on with the first",
+    file: "migrations/20261121001100_topups.sql",
+    from: "'topup', p_key) and status <> 'CANCELLED'",
+    to: "'topup', p_key) and false",
+    test: "test/functions/topup.test.ts",
+    noticed: ": one top-up, one payment, one credit",
+  },
+  {
+    name: "a top-up that was declined goes on with the same payment",
+    file: "migrations/20261121001100_topups.sql",
+    from: "'topup', p_key) and status <> 'CANCELLED'",
+    to: "'topup', p_key) and status not in ('CANCELLED', 'FAILED')",
+    test: "test/functions/topup.test.ts",
+    noticed: "one that is charged after a decline is charged once for a key",
+  },
+  {
     name: "one payment of Stripe's is of one top-up",
     file: "migrations/20261121001100_topups.sql",
     from: `  provider_txn_id text unique,
@@ -201,7 +242,25 @@ export const uniqueness: Guard[] = [
     to: `  provider_txn_id text,
   intent_id text,`,
     test: "test/concurrency/completions.test.ts",
-    noticed: "what is unfinished is handed to one sweeper, and the next does not wait",
+    noticed: "whatever is not locked, one payment and one payout of Stripe's are of one row",
+  },
+  {
+    name: "of two customers that were made at once the first stays",
+    file: "migrations/20261121001100_topups.sql",
+    from: `  on conflict (user_id) do nothing;
+  select customer_id`,
+    to: `  on conflict (user_id) do update set customer_id = excluded.customer_id;
+  select customer_id`,
+    test: "test/sql/wallet.test.ts",
+    noticed: "of two customers that Stripe made for one person the first stays",
+  },
+  {
+    name: "a second try of a withdrawal goes on with the first",
+    file: "migrations/20261121001200_withdrawals.sql",
+    from: "'withdraw', p_key) and status in ('CREATED', 'PROCESSING', 'COMPLETED');",
+    to: "'withdraw', p_key) and false;",
+    test: "test/sql/wallet.test.ts",
+    noticed: "a second try of a withdrawal goes on with the first",
   },
   {
     name: "one payout of Stripe's is of one withdrawal",
@@ -211,7 +270,7 @@ export const uniqueness: Guard[] = [
     to: `  transfer_id text,
   provider_txn_id text,`,
     test: "test/concurrency/completions.test.ts",
-    noticed: "what is unfinished is handed to one sweeper, and the next does not wait",
+    noticed: "whatever is not locked, one payment and one payout of Stripe's are of one row",
   },
   {
     name: "one open alert for each thing that is wrong",
@@ -238,5 +297,33 @@ export const uniqueness: Guard[] = [
       "  constraint lottery_entries_once unique nulls not distinct (lottery_id, draw_date, operator_id, entered_at),",
     test: "test/sql/lottery.test.ts",
     noticed: "counts when two operators have entered the same, and not before",
+  },
+  {
+    name: "what is confirmed is not entered again",
+    file: "migrations/20261122000150_lotteries.sql",
+    from:
+      "  if not exists (select from public.lottery_results where lottery_id = p_lottery_id and draw_date = p_draw_date) then",
+    to: "  if true then",
+    test: "test/sql/lottery.test.ts",
+    noticed: "that is confirmed stays, whatever is entered afterwards",
+  },
+  {
+    name: "one beacon is in use for new draws",
+    file: "migrations/20261123000200_sealing.sql",
+    from: "create unique index beacon_chains_in_use",
+    to: "create index beacon_chains_in_use",
+    test: "test/sql/draw.test.ts",
+    noticed:
+      "whatever writes it, a draw has all of its beacon, a ticket one place, and one chain is in use",
+  },
+  {
+    name: "a category has a name of its own",
+    file: "migrations/20261122000100_catalogue.sql",
+    from: `  name text not null unique check (app.is_name(name, 100)),
+  color`,
+    to: `  name text not null check (app.is_name(name, 100)),
+  color`,
+    test: "test/sql/catalogue.test.ts",
+    noticed: "two categories do not share a name",
   },
 ];
