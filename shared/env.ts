@@ -22,7 +22,7 @@ export const variables = {
   /** Whoever knows it can make the functions do what is due: pg_cron, by Vault. */
   SCHEDULER_SECRET: secret,
   /** How many requests a process works on at once; more are answered 503 try_again. */
-  REQUESTS_AT_ONCE: z.coerce.number().int().min(1).max(10_000).default(500),
+  REQUESTS_AT_ONCE: z.coerce.number().int().min(1).max(10_000).default(250),
   STRIPE_SECRET_KEY: secret,
   /** Signing secrets of the webhook endpoint; several while one is being rotated. */
   STRIPE_WEBHOOK_SECRETS: list,
