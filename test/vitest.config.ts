@@ -13,8 +13,10 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     // Two cores: more files at once than that only make each other late.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Of others' noise, not of ours: the longest take half a minute on a quiet machine.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 30_000 } },
     silent: "passed-only",
   },
 });

@@ -96,7 +96,7 @@ export async function expectClockGoesOn({ sql }: CrashStack): Promise<void> {
   const lastRun = async () =>
     (await sql`select max(runid)::integer as run from cron.job_run_details`)[0].run;
   const before = await lastRun();
-  await expect.poll(lastRun, { timeout: 10_000 }).toBeGreaterThan(before);
+  await expect.poll(lastRun, { timeout: 30_000 }).toBeGreaterThan(before);
 }
 
 /** Every index agrees with its table, and no page is torn. */

@@ -95,7 +95,7 @@ export async function expectNothingStuck({ hardy, name }: CrashStack): Promise<v
       where datname = ${name} and pid <> pg_backend_pid() and (state like 'idle in transaction%' or wait_event_type = 'Lock')
     union all select 'prepared', null, gid from pg_prepared_xacts
     union all select 'advisory lock', null, l.pid::text from pg_locks l where locktype = 'advisory'`;
-  await expect.poll(stuck, { interval: 50, timeout: 10_000 }).toEqual([]);
+  await expect.poll(stuck, { interval: 50, timeout: 30_000 }).toEqual([]);
 }
 
 /** Auth has found its way back too. */
