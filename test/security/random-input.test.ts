@@ -47,9 +47,10 @@ afterAll(async () => {
 });
 
 const rowsOfBen = () =>
-  stack.sql`select p.*, array(select b from public.purchases b where b.user_id = p.id) as purchases,
-    array(select e from public.wallet_ledger e where e.user_id = p.id) as entries,
-    array(select t from public.tickets t where t.user_id = p.id) as tickets
+  stack
+    .sql`select p.*, array(select b from public.purchases b where b.user_id = p.id order by b.id) as purchases,
+    array(select e from public.wallet_ledger e where e.user_id = p.id order by e.id) as entries,
+    array(select t from public.tickets t where t.user_id = p.id order by t.id) as tickets
     from public.profiles p where p.id = ${ben}`;
 
 let sent = 0;

@@ -132,7 +132,7 @@ test.each([
 
 test("the plain ones are taken, or the rest would prove nothing", async () => {
   for (
-    const address of ["https://shop.example/", "http://localhost:5173/a?b={CHECKOUT_SESSION_ID}"]
+    const address of ["https://shop.example/", "http://localhost:5173/{CHECKOUT_SESSION_ID}"]
   ) {
     const { status, body } = await topUp("success_url", address);
     expect(status).toBe(201);
