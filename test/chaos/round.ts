@@ -43,6 +43,8 @@ export interface Round {
   traffic: Traffic;
   lives: Life[];
   raffles: Raffles;
+  /** Who cancels one of them. */
+  operator: string;
   /** How often it struck before everybody had their answers. */
   strikes: number;
   /** The longest until everything answered again. */
@@ -62,7 +64,15 @@ export async function playRound(
   const random = randomOf(seeded(number));
   const lives = await makeLives(stack, PEOPLE);
   const raffles = await makeRaffles(stack, random, lives);
-  const round = { traffic: new Traffic(stack), lives, raffles, strikes: 0, backAfter: 0 };
+  const { id: operator } = await operatorOf(stack) as { id: string };
+  const round = {
+    traffic: new Traffic(stack),
+    lives,
+    raffles,
+    operator,
+    strikes: 0,
+    backAfter: 0,
+  };
   const crash = async () => {
     const playing = play(stack, round, random, victim === "connections");
     // Both to their ends: what comes after needs a server that is up.
@@ -74,15 +84,14 @@ export async function playRound(
 }
 
 async function play(stack: CrashStack, round: Round, random: Random, cuts: boolean): Promise<void> {
-  const { traffic, lives, raffles } = round;
+  const { traffic, lives, raffles, operator } = round;
   // Each has dice of their own: who is quicker must not change what the others do.
   const own = () => randomOf(seeded(random.between(0, 2 ** 31)));
   const cutting = () => cuts ? own() : undefined;
   const closings = [raffles.over, raffles.sealed, null, raffles.onSale];
-  const operator = await operatorOf(stack) as { id: string };
   const cancelling = {
     path: "/rest/v1/rpc/cancel_raffle",
-    token: tokenFor(operator.id),
+    token: tokenFor(operator),
     body: { raffle_id: raffles.unwanted.raffle_id, reason: "A test", dry_run: false },
     refusals: ["raffle_not_cancellable"],
   };
