@@ -1,10 +1,12 @@
-// The end of the run: everything is well again, time passes until nothing is open, every raffle is drawn.
+// The end of a round, when all that Stripe did is heard of; and that of the run: everything is well again, time
+// passes until nothing is open, every raffle is drawn.
 import { expect } from "vitest";
 import { sleep } from "../support/crowd.ts";
 import { close } from "../support/draws.ts";
 import type { TestStack } from "../support/stack.ts";
 import type { Random } from "../support/stripe-histories.ts";
 import { control } from "../support/stripe.ts";
+import { compareBooks, readStripe } from "./books.ts";
 import { payAllLate } from "./buying.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -26,6 +28,22 @@ import { clearUp } from "./weather.ts";
 
 /** As often as anything can need: a withdrawal is asked after, given up, fetched back. */
 const AT_MOST = 30;
+
+/** All is well for a moment, until the books are Stripe's; what still differs in the end. */
+export async function settleBooks(world: World, clock: Clock, opening: number): Promise<string[]> {
+  let faults: string[] = [];
+  for (let time = 0; time < AT_MOST; time++) {
+    await clearUp(world.stack);
+    await letLeasesEnd(world.stack);
+    await letTimePass(world.stack);
+    await sweep(clock);
+    await reconcile(clock);
+    faults = await compareBooks(world, await readStripe(world), opening);
+    if (faults.length === 0) break;
+    await sleep(500);
+  }
+  return faults;
+}
 
 /**
  * The last evening: every raffle closes, whoever has not paid does so now, which is too late, and Stripe
