@@ -8,6 +8,7 @@ import { buy, raffle } from "../support/raffles.ts";
 import type { Random } from "../support/stripe-histories.ts";
 import type { Life } from "./people.ts";
 import type { CrashStack } from "./stack.ts";
+import { PATIENCE_MS } from "./traffic.ts";
 import { drand } from "./stack.ts";
 
 export interface Raffles {
@@ -89,7 +90,7 @@ export async function refundByAndBy(
 }
 
 async function untilDone(work: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     try {
       return void await work();

@@ -5,6 +5,7 @@ import { actAs, testDatabase } from "../support/database.ts";
 import { close, draw, seal, settle } from "../support/draws.ts";
 import { emptyOutbox } from "../support/notifications.ts";
 import { buy, operatorOf, player, raffle } from "../support/raffles.ts";
+import { cleanUp } from "../support/cleanup.ts";
 import { scaled } from "../support/scale.ts";
 import { fund, violations } from "../support/wallets.ts";
 
@@ -161,6 +162,7 @@ test("twenty of each at once do what one does", async () => {
     await runAll(db, AT_ONCE);
     expect(await outcomeOf(db)).toEqual(once);
     expect(await violations(db)).toEqual([]);
+    await cleanUp();
   }
 });
 

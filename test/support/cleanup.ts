@@ -6,6 +6,9 @@ const cleanups: (() => Promise<unknown>)[] = [];
 
 export const cleanUpLater = (cleanup: () => Promise<unknown>) => void cleanups.push(cleanup);
 
-afterAll(async () => {
+/** Before the end, where what comes next is to have the machine for itself. */
+export async function cleanUp(): Promise<void> {
   while (cleanups.length > 0) await cleanups.pop()!();
-});
+}
+
+afterAll(cleanUp);
