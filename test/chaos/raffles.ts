@@ -8,8 +8,8 @@ import { buy, raffle } from "../support/raffles.ts";
 import type { Random } from "../support/stripe-histories.ts";
 import type { Life } from "./people.ts";
 import type { CrashStack } from "./stack.ts";
-import { PATIENCE_MS } from "./traffic.ts";
 import { drand } from "./stack.ts";
+import { PATIENCE_MS } from "./traffic.ts";
 
 export interface Raffles {
   /** On sale; nearly always it is sold out, and sealed then. */
