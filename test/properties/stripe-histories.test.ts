@@ -92,10 +92,10 @@ async function outcomes(told: Told[]): Promise<unknown[]> {
   }) o ("user" uuid, id text, at int)),
     owned as materialized (
       select distinct l.transaction_id, a.user_id from public.wallet_ledger l
-      join public.wallet_accounts a on a.id = l.account_id where a.user_id is not null
+      join public.wallet_accounts a on a.id = l.account_id where a.user_id = any(${users}::uuid[])
       union
       select l.transaction_id, w.user_id from public.wallet_ledger l
-      join public.wallet_withdrawals w on w.id = l.withdrawal_id
+      join public.wallet_withdrawals w on w.id = l.withdrawal_id where w.user_id = any(${users}::uuid[])
     ), sums as materialized (
       select o.user_id, a.kind, sum(case l.direction when 'CREDIT' then l.amount_cents else -l.amount_cents end) as cents
       from owned o join public.wallet_ledger l using (transaction_id)
