@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { TestDatabase } from "../support/database.ts";
 import { codeOf, createUser, testDatabase } from "../support/database.ts";
+import { untilSomeoneWaits } from "../support/races.ts";
 
 let db: TestDatabase;
 let user: string;
@@ -98,16 +99,13 @@ test("a request that left its transaction is in progress until its lease ends or
 
 test("of two that claim a key whose lease is over, the second waits and finds it claimed", async () => {
   const claim = () => codeOf(db.sql`select app.claim_key(${user}, 'slow', 'k', '{}')`);
-  const waiting = async () =>
-    (await db.superuser`select from pg_stat_activity
-      where datname = ${db.name} and wait_event_type = 'Lock'`).length;
   await claim();
   await db.sql`update app.idempotency_keys set leased_until = now() - interval '1 second'`;
   let claims: Promise<string>[] = [];
   await db.sql.begin(async (sql) => {
     await sql`select from app.idempotency_keys where user_id = ${user} for update`;
     claims = [claim(), claim()];
-    await expect.poll(waiting, { timeout: 30_000 }).toBe(2);
+    await untilSomeoneWaits(db, 2);
   });
   expect((await Promise.all(claims)).sort()).toEqual(["none", "request_in_progress"]);
 });

@@ -1,5 +1,6 @@
 // Two transactions in an order that a test chooses, so that a race does not depend on luck.
 import type postgres from "postgres";
+import { expect } from "vitest";
 import type { TestDatabase } from "./database.ts";
 
 type Work = (sql: postgres.TransactionSql) => Promise<unknown>;
@@ -16,24 +17,23 @@ export async function race(db: TestDatabase, first: Work, second: Work) {
       await first(sql);
       let ended = false;
       secondRun = Promise.allSettled([db.sql.begin(second).finally(() => ended = true)]);
-      while (!ended && !(waited = await someoneWaits(db))) await moment();
+      while (!ended && !(waited = await countWaiting(db) > 0)) await moment();
     }),
   ]);
   const [secondResult] = await secondRun!;
   return { first: firstResult.status, second: outcome(secondResult), waited };
 }
 
-/** Until a transaction of this database waits for a lock that another one has. */
-export async function untilSomeoneWaits(db: TestDatabase): Promise<void> {
-  while (!await someoneWaits(db)) await moment();
-}
+/** Until so many transactions of this database wait for locks that others have. */
+export const untilSomeoneWaits = (db: TestDatabase, count = 1): Promise<void> =>
+  expect.poll(() => countWaiting(db), { interval: 5 }).toBeGreaterThanOrEqual(count);
 
 const moment = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-async function someoneWaits({ superuser, name }: TestDatabase): Promise<boolean> {
-  const [{ waits }] = await superuser`
-    select exists (select from pg_stat_activity where datname = ${name} and wait_event_type = 'Lock') as waits`;
-  return waits;
+async function countWaiting({ superuser, name }: TestDatabase): Promise<number> {
+  const waiting = await superuser`
+    select from pg_stat_activity where datname = ${name} and wait_event_type = 'Lock'`;
+  return waiting.length;
 }
 
 const outcome = (result: PromiseSettledResult<unknown>) =>
