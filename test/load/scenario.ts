@@ -89,8 +89,8 @@ export async function watchReserved<T>({ apiUrl }: Site, work: () => Promise<T>)
   const ask = async (method: string, path: string) => {
     while (!done) {
       const answer = await fetch(`${apiUrl}/functions/v1/${path}`, { method });
-      const text = await answer.text();
-      if (text.includes("try_again")) refused.push(`${path}: ${text}`);
+      const body = await answer.json();
+      if (body.error?.code === "try_again") refused.push(`${path}: ${JSON.stringify(body)}`);
       await pause(250);
     }
   };
