@@ -61,7 +61,10 @@ export async function ownServer(
 function killPostgres(directory: string): void {
   const file = `${directory}/postgres/postmaster.pid`;
   const postmaster = Number(readFileSync(file, "utf8").split("\n")[0]);
-  Deno.kill(postmaster, "SIGSTOP"); // so that it gives birth to nobody meanwhile
+  // So that it gives birth to nobody meanwhile. It stops only when the birth it is at is over: a child that was
+  // missed would wait for the dead for ever, and no Postgres starts while it lives.
+  Deno.kill(postmaster, "SIGSTOP");
+  while (isRunning(postmaster));
   for (const child of childrenOf(postmaster)) {
     try {
       Deno.kill(child, "SIGKILL");
@@ -72,10 +75,13 @@ function killPostgres(directory: string): void {
   Deno.kill(postmaster, "SIGKILL");
 }
 
+const isRunning = (pid: number) => /^[RSDI]/.test(run("ps", "-o", "state=", "-p", `${pid}`));
+
+const run = (command: string, ...args: string[]) =>
+  new TextDecoder().decode(new Deno.Command(command, { args }).outputSync().stdout);
+
 function childrenOf(pid: number): number[] {
   const file = `/proc/${pid}/task/${pid}/children`;
-  const list = existsSync(file) ? readFileSync(file, "utf8") : new TextDecoder().decode(
-    new Deno.Command("pgrep", { args: ["-P", `${pid}`] }).outputSync().stdout,
-  );
+  const list = existsSync(file) ? readFileSync(file, "utf8") : run("pgrep", "-P", `${pid}`);
   return list.trim().split(/\s+/).filter(Boolean).map(Number);
 }
