@@ -52,8 +52,11 @@ export async function expectEverybodyTold(stack: CrashStack, rounds: Round[], si
   expect(happened.filter((about) => heard[about] !== 1)).toEqual([]);
 }
 
-/** What Stripe keeps for us is what our books say; each withdrawal was sent once, or never and is given back. */
-export async function expectBooksOfStripe(stack: CrashStack, opening: number): Promise<void> {
+/**
+ * What Stripe keeps for us is what our books say; each withdrawal was sent once, or never and is given back.
+ * Returns how often Stripe was answered 5xx.
+ */
+export async function expectBooksOfStripe(stack: CrashStack, opening: number): Promise<number> {
   const { sql } = stack;
   // An hour later: what was claimed, but never reached Stripe, is given up, not sent.
   await sql`update public.wallet_withdrawals set created_at = created_at - interval '1 hour',
@@ -82,6 +85,7 @@ export async function expectBooksOfStripe(stack: CrashStack, opening: number): P
     where kind not in ('job_failing', 'job_late', 'withdrawal_refused')`;
   expect([...alerts]).toEqual([]);
   expect(await violations(stack)).toEqual([]);
+  return answers.filter((status) => status >= 500).length;
 }
 
 /** Jobs failed where Postgres was away, and for no other reason; and they went on. */

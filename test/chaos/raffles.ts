@@ -90,13 +90,16 @@ export async function refundByAndBy(
 }
 
 async function untilDone(work: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const began = performance.now();
   for (;;) {
     try {
       return void await work();
     } catch (error) {
       const { code = "" } = error as { code?: string };
-      if (!/^(CONNECT|ECONN|EPIPE|57P|08)/.test(code) || Date.now() > deadline) throw error;
+      const waited = performance.now() - began;
+      if (!/^(CONNECT|ECONN|EPIPE|57P|08)/.test(code) || waited > PATIENCE_MS) {
+        throw new Error(`given up after ${waited} ms, with the code "${code}"`, { cause: error });
+      }
       await sleep(30);
     }
   }
