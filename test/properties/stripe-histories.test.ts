@@ -63,7 +63,7 @@ async function tellWildly({ user, history }: Told, random: Random): Promise<void
       ...late,
       ...events.flatMap((
         event,
-      ) => [event, ...Array.from({ length: random.between(0, 4) }, () => again(event))]),
+      ) => [event, ...Array.from({ length: random.pick(0, 0, 1, 4) }, () => again(event))]),
     ]);
     late.push(...events.filter(() => random.chance(0.2)).map(again));
     await Promise.all(Array.from({ length: CONNECTIONS }, async () => {
