@@ -47,7 +47,7 @@ describe("the last ticket", () => {
 
   test("is sold once, however long the one who gets it takes", async () => {
     await the.withPause(db, "public.purchases", "insert", 20, async () => {
-      for (let round = 0; round < scaled(1, 100); round++) {
+      for (let round = 0; round < scaled(1, 50); round++) {
         for (const lanes of [1, 8]) await expectSoldOnce(lanes);
       }
     });
@@ -103,7 +103,7 @@ describe("a raffle sold by many", () => {
   ])(
     "over %i lanes by %i people, %s, is sold to the last number, each once",
     async (lanes, buyers, numbering) => {
-      for (let round = 0; round < scaled(4, 100); round++) {
+      for (let round = 0; round < scaled(4, 50); round++) {
         // Small lanes: most of the sale is the end of one, where seats must be gathered.
         const tickets_required = lanes * (round % 2 ? 9 : 40);
         const terms = { ticket_price_cents: 10, tickets_required, lanes, numbering };
@@ -163,7 +163,7 @@ describe("a raffle sold by many", () => {
 
 describe("chosen numbers", () => {
   test("are each sold once to fifty buyers; who comes too late keeps the money", async () => {
-    for (let round = 0; round < scaled(1, 100); round++) {
+    for (let round = 0; round < scaled(1, 50); round++) {
       const terms = { numbering: "PICK", ticket_price_cents: 100, tickets_required: 1000 };
       const raffle_id = await raffle(db, { ...terms, lanes: 16 });
       const buyers = await crowd(db, 50, 1_000);

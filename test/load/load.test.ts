@@ -33,7 +33,7 @@ const say = (text: string) => {
 };
 
 test(`SEED=${seed}: clients browse and buy, hear nothing they should not, and no process grows`, async () => {
-  const size = { clients: scaled(60, 1000), seconds: scaled(6, 180) };
+  const size = { clients: scaled(60, 1000), seconds: scaled(6, 120) };
   const { outcome, memory } = await rush(site, await whatItCarries(), size);
   say(describeRush(outcome, memory));
   expect(outcome.wrong).toEqual([]);

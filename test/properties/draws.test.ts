@@ -48,7 +48,7 @@ async function solveInSql({ raffle_id, label, count, step, round, randomness, pl
 
 function randomCase(): DrawCase {
   // Mostly small ones; now and then one of a hundred thousand.
-  const size = 10 ** (dice.upTo(dice.upTo(20) === 0 ? scaled(401, 501) : 301) / 100);
+  const size = 10 ** (dice.upTo(dice.upTo(50) === 0 ? scaled(401, 501) : 301) / 100);
   const count = Math.max(1, Math.floor(size));
   return {
     raffle_id: crypto.randomUUID(),

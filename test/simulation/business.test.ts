@@ -22,7 +22,7 @@ import { compareWallets } from "./wallets.ts";
 import { awaitServer, changeWeather, killServer, TIMEOUTS } from "./weather.ts";
 
 const PEOPLE = { players: scaled(30, 200), bySigningUp: scaled(3, 12), operators: 3 };
-const ROUNDS = scaled(4, 6);
+const ROUNDS = scaled(4, 5);
 const ACTS = scaled(6, 8);
 const AT_ONCE = scaled(24, 40);
 

@@ -8,7 +8,7 @@ import { type Say, sayIn } from "../../shared/notifications/say.ts";
 import { scaled, seed } from "../support/scale.ts";
 import { anyFacts, events, id, locales, receipt, textOf } from "../support/notification-facts.ts";
 
-const runs = { seed, numRuns: scaled(100, 1_000) };
+const runs = { seed, numRuns: scaled(100, 500) };
 
 /** The facts that must be read, as they are written there. */
 const said: { [E in Event]: (facts: Facts<E>, say: Say) => (string | null)[] } = {
