@@ -126,7 +126,7 @@ test("a slow relay is given up, whether it never begins or never ends", async ()
       { relay: endless, failure: "timed_out" },
     ]),
   });
-});
+}, 60_000);
 
 test("an answer longer than any beacon is not read, however good it would be", async () => {
   const beacon = await beaconOf(500);
