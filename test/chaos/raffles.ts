@@ -8,7 +8,7 @@ import { buy, raffle } from "../support/raffles.ts";
 import type { Random } from "../support/stripe-histories.ts";
 import type { Life } from "./people.ts";
 import type { CrashStack } from "./stack.ts";
-import { drand } from "./stack.ts";
+import { drand, isAway } from "./stack.ts";
 import { PATIENCE_MS } from "./traffic.ts";
 
 export interface Raffles {
@@ -95,11 +95,7 @@ async function untilDone(work: () => Promise<unknown>): Promise<void> {
     try {
       return void await work();
     } catch (error) {
-      const { code = "" } = error as { code?: string };
-      const waited = performance.now() - began;
-      if (!/^(CONNECT|ECONN|EPIPE|57P|08)/.test(code) || waited > PATIENCE_MS) {
-        throw new Error(`given up after ${waited} ms, with the code "${code}"`, { cause: error });
-      }
+      if (!isAway(error) || performance.now() - began > PATIENCE_MS) throw error;
       await sleep(30);
     }
   }

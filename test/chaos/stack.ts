@@ -80,11 +80,20 @@ async function degradedParts(stack: CrashStack): Promise<string[]> {
   return checks.filter(([, { status }]) => status !== "ok").map(([name]) => name);
 }
 
+/** What a query hears of a Postgres that is away. The pool may say it once more when it has come back. */
+export const isAway = (error: unknown): boolean =>
+  /^(CONNECT|ECONN|EPIPE|57P|08)/.test((error as { code?: string }).code ?? "");
+
 /** Whether a pause of withPause's is being made just now. */
 export async function someonePauses({ hardy, name }: CrashStack): Promise<boolean> {
-  const [{ yes }] = await hardy`select exists (select from pg_stat_activity
-    where datname = ${name} and wait_event = 'PgSleep' and query <> ${LONG_JOB}) as yes`;
-  return yes;
+  try {
+    const [{ yes }] = await hardy`select exists (select from pg_stat_activity
+      where datname = ${name} and wait_event = 'PgSleep' and query <> ${LONG_JOB}) as yes`;
+    return yes;
+  } catch (error) {
+    if (isAway(error)) return false;
+    throw error;
+  }
 }
 
 /** No transaction is left over, none waits for another, and no lock outlives its owner. */
