@@ -47,7 +47,8 @@ create table public.wallet_withdrawals (
   check_at timestamptz,
   checks smallint not null default 0,
   created_at timestamptz not null default clock_timestamp(),
-  completed_at timestamptz
+  completed_at timestamptz,
+  failed_at timestamptz
 );
 comment on table public.wallet_withdrawals is
   'CREATED: nothing has been sent. PROCESSING: it may have been. COMPLETED: the bank has it; a bank may '
@@ -287,7 +288,7 @@ begin
     perform app.reverse_transaction(p_withdrawal.capture_id, p_code);
   end if;
   update public.wallet_withdrawals
-  set status = 'FAILED', failure_code = p_code, completed_at = null,
+  set status = 'FAILED', failure_code = p_code, completed_at = null, failed_at = app.clock(),
     check_at = case when transfer_id is not null and transfer_reversed_at is null then app.clock() end
   where id = p_withdrawal.id;
   perform app.tell('withdrawal_failed', p_withdrawal.user_id, p_withdrawal.id);

@@ -22,19 +22,27 @@ create index stripe_events_received on app.stripe_events (received_at);
 insert into app.settings (name, value, minimum, maximum, description) values
   ('stripe_event_retention_days', 90, 30, 3650, 'How long the inbox keeps an event. Stripe forgets them after 30 days.');
 
+-- Nothing else is an id of Stripe's: an address is made of it, and an alert.
+create function app.is_stripe_id(p_id text) returns boolean
+language sql immutable set search_path = '' as $$
+  select coalesce(p_id ~ '^[a-z]+_\w{1,240}$', false)
+$$;
+
 create table app.card_payments (
-  intent_id text primary key,
+  intent_id text primary key check (app.is_stripe_id(intent_id)),
   account_id bigint not null references public.wallet_accounts (id),
   amount_cents bigint not null check (amount_cents > 0),
   currency char(3) not null,
   livemode boolean not null,
   charge_refunded_cents bigint not null default 0,
-  taken_cents bigint not null default 0
+  taken_cents bigint not null default 0,
+  received_at timestamptz not null default app.clock()
 );
 comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
 comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
 comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
 create index card_payments_account on app.card_payments (account_id);
+create index card_payments_received on app.card_payments (received_at);
 
 create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
 create table app.card_reversals (
@@ -43,11 +51,14 @@ create table app.card_reversals (
   kind app.reversal_kind not null,
   amount_cents bigint not null check (amount_cents > 0),
   status text not null,
-  rank smallint not null
+  rank smallint not null,
+  told_at timestamptz not null default app.clock()
 );
 comment on table app.card_reversals is 'Refunds and disputes, each with the furthest status that Stripe has told of it.';
 comment on column app.card_reversals.rank is '0 open, 1 done, 2 over; a status never goes back to a lower rank.';
+comment on column app.card_reversals.told_at is 'When Stripe told of this status.';
 create index card_reversals_intent on app.card_reversals (intent_id);
+create index card_reversals_told on app.card_reversals (told_at);
 
 
 -- What does not fit ---------------------------------------------------------------------------------
@@ -55,7 +66,7 @@ create index card_reversals_intent on app.card_reversals (intent_id);
 -- Sets an object aside and tells the operators. Nothing is credited. Called by the apply_ functions.
 create function app.quarantine(p_object jsonb, p_reason text) returns app.event_outcome
 language sql security definer set search_path = '' as $$
-  select app.alert_operators('stripe_mismatch', coalesce(p_object ->> 'id', 'no id'), jsonb_build_object(
+  select app.alert_operators('stripe_mismatch', coalesce(left(p_object ->> 'id', 255), 'no id'), jsonb_build_object(
     'reason', p_reason, 'object', p_object ->> 'object', 'amount', coalesce(p_object -> 'amount', p_object -> 'amount_total'),
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
@@ -249,7 +260,8 @@ begin
     update app.stripe_events set outcome = v_outcome where id = v_event.id;
     if v_outcome <> 'quarantined' then
       update public.operator_alerts set resolved_at = app.clock()
-      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null;
+      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null
+        and details ->> 'payment_intent' = p_intent_id and details -> 'object' = v_event.object -> 'object';
     end if;
   end loop;
 end

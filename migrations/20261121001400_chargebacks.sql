@@ -80,7 +80,8 @@ begin
   end if;
   insert into app.card_reversals as r (id, intent_id, kind, amount_cents, status, rank)
   values (p_object ->> 'id', v_payment.intent_id, p_kind, v_amount, coalesce(p_object ->> 'status', 'pending'), p_rank)
-  on conflict (id) do update set status = excluded.status, rank = excluded.rank where excluded.rank > r.rank;
+  on conflict (id) do update set status = excluded.status, rank = excluded.rank, told_at = excluded.told_at
+  where excluded.rank > r.rank;
   if p_kind = 'DISPUTE' and v_known.id is null then
     perform app.alert_operators('dispute', p_object ->> 'id', jsonb_build_object(
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));

@@ -66,9 +66,9 @@ begin
     v_reason := 'another account';
   elsif v_reason is null and v_withdrawal.status in ('CREATED', 'CANCELLED') then
     v_reason := 'nothing was sent';
-  elsif v_reason is null and p_payout ->> 'status' = 'paid' and v_withdrawal.status = 'FAILED'
+  elsif v_reason is null and p_payout ->> 'status' not in ('failed', 'canceled') and v_withdrawal.status = 'FAILED'
     and v_withdrawal.provider_txn_id is null then
-    v_reason := 'paid after it was given up';
+    v_reason := 'sent after it was given up';
   end if;
   if v_reason is not null then
     return app.quarantine(p_payout, v_reason);

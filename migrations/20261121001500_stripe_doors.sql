@@ -5,8 +5,12 @@
 
 create function app.apply_stripe_object(p_object jsonb, p_type text default null, p_account text default null)
 returns app.event_outcome
-language sql security definer set search_path = '' as $$
-  select case
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_constraint text;
+begin
+  return case
+    when not app.is_stripe_id(p_object ->> 'id') then app.quarantine(p_object, 'no id of Stripe''s')
     -- Connected accounts have nothing of ours but payouts.
     when p_account is not null and p_object ->> 'object' <> 'payout' then app.quarantine(p_object, 'another account')
   else case p_object ->> 'object'
@@ -18,7 +22,17 @@ language sql security definer set search_path = '' as $$
     when 'transfer' then app.apply_transfer(p_object)
     when 'payout' then app.apply_payout(p_object, p_account)
     else 'ignored'
-  end end
+  end end;
+exception when unique_violation then
+  get stacked diagnostics v_constraint = constraint_name;
+  -- Another of our rows has this id of Stripe's: which of them it belongs to, people must find out.
+  if v_constraint in ('card_payments_pkey', 'wallet_topups_intent_id_key', 'wallet_topups_provider_txn_id_key',
+    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key')
+  then
+    return app.quarantine(p_object, 'another row has it');
+  end if;
+  raise;
+end
 $$;
 
 -- Takes an event in: the inbox row and the effect are one transaction, so that what failed can come
@@ -70,7 +84,7 @@ $$;
 create function app.recent_destinations(p_days integer) returns text[]
 language sql stable security definer set search_path = '' as $$
   select array(select distinct destination from public.wallet_withdrawals
-    where created_at > app.clock() - make_interval(days => p_days) and status <> 'CREATED')
+    where created_at > app.clock() - make_interval(days => p_days) and transfer_id is not null)
 $$;
 
 -- Of these events, those that have not come in. Called by `reconcile` as service_role.

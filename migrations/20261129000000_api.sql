@@ -245,6 +245,12 @@ language sql stable set search_path = '' as $$ select app.recent_destinations(da
 create function public.missing_events(ids text[]) returns text[]
 language sql stable set search_path = '' as $$ select app.missing_events(ids) $$;
 
+create function public.told_by_stripe(days integer, listed jsonb) returns jsonb
+language sql stable set search_path = '' as $$ select app.told_by_stripe(days, listed) $$;
+
+create function public.report_denial(object text, id text, fact jsonb) returns void
+language sql set search_path = '' as $$ select app.report_denial(object, id, fact) $$;
+
 create function public.receive_stripe_event(event jsonb) returns jsonb
 language sql set search_path = '' as $$ select app.receive_stripe_event(event) $$;
 

@@ -1270,6 +1270,7 @@ export type Database = {
           "created_at": string;
           "currency": string;
           "destination": string;
+          "failed_at": string | null;
           "failure_code": string | null;
           "hold_id": number;
           "id": string;
@@ -1293,6 +1294,7 @@ export type Database = {
           "created_at"?: string;
           "currency": string;
           "destination": string;
+          "failed_at"?: string | null;
           "failure_code"?: string | null;
           "hold_id": number;
           "id"?: string;
@@ -1315,6 +1317,7 @@ export type Database = {
           "created_at"?: string;
           "currency"?: string;
           "destination"?: string;
+          "failed_at"?: string | null;
           "failure_code"?: string | null;
           "hold_id"?: number;
           "id"?: string;
@@ -1618,6 +1621,10 @@ export type Database = {
         Returns: undefined;
       };
       "reinstate_wallet": { Args: { "user_id": string }; Returns: undefined };
+      "report_denial": {
+        Args: { "fact": Json; "id": string; "object": string };
+        Returns: undefined;
+      };
       "report_health": { Args: Record<PropertyKey, never>; Returns: Json };
       "report_late_draw": { Args: { "failures": Json; "raffle_id": string }; Returns: undefined };
       "request_card_refund": { Args: { "purchase_id": string }; Returns: Json };
@@ -1674,6 +1681,7 @@ export type Database = {
         };
         Returns: number;
       };
+      "told_by_stripe": { Args: { "days": number; "listed": Json }; Returns: Json };
       "update_account": { Args: { "changes": Json }; Returns: Json };
     };
     Enums: {

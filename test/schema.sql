@@ -140,11 +140,14 @@ create table app.card_payments (
   livemode boolean not null,
   charge_refunded_cents bigint not null default 0,
   taken_cents bigint not null default 0,
+  received_at timestamp with time zone not null default app.clock(),
   constraint card_payments_pkey PRIMARY KEY (intent_id),
   constraint card_payments_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
-  constraint card_payments_amount_cents_check CHECK ((amount_cents > 0))
+  constraint card_payments_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint card_payments_intent_id_check CHECK (app.is_stripe_id(intent_id))
 );
 CREATE INDEX card_payments_account ON app.card_payments USING btree (account_id);
+CREATE INDEX card_payments_received ON app.card_payments USING btree (received_at);
 comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
 comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
 comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
@@ -178,13 +181,16 @@ create table app.card_reversals (
   amount_cents bigint not null,
   status text not null,
   rank smallint not null,
+  told_at timestamp with time zone not null default app.clock(),
   constraint card_reversals_pkey PRIMARY KEY (id),
   constraint card_reversals_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES app.card_payments(intent_id),
   constraint card_reversals_amount_cents_check CHECK ((amount_cents > 0))
 );
 CREATE INDEX card_reversals_intent ON app.card_reversals USING btree (intent_id);
+CREATE INDEX card_reversals_told ON app.card_reversals USING btree (told_at);
 comment on table app.card_reversals is 'Refunds and disputes, each with the furthest status that Stripe has told of it.';
 comment on column app.card_reversals.rank is '0 open, 1 done, 2 over; a status never goes back to a lower rank.';
+comment on column app.card_reversals.told_at is 'When Stripe told of this status.';
 
 create table app.draw_blocks (
   raffle_id uuid not null,
@@ -1218,6 +1224,7 @@ create table public.wallet_withdrawals (
   checks smallint not null default 0,
   created_at timestamp with time zone not null default clock_timestamp(),
   completed_at timestamp with time zone,
+  failed_at timestamp with time zone,
   constraint wallet_withdrawals_pkey PRIMARY KEY (id),
   constraint wallet_withdrawals_hold_id_key UNIQUE (hold_id),
   constraint wallet_withdrawals_provider_txn_id_key UNIQUE (provider_txn_id),
@@ -1532,9 +1539,9 @@ begin
     v_reason := 'another account';
   elsif v_reason is null and v_withdrawal.status in ('CREATED', 'CANCELLED') then
     v_reason := 'nothing was sent';
-  elsif v_reason is null and p_payout ->> 'status' = 'paid' and v_withdrawal.status = 'FAILED'
+  elsif v_reason is null and p_payout ->> 'status' not in ('failed', 'canceled') and v_withdrawal.status = 'FAILED'
     and v_withdrawal.provider_txn_id is null then
-    v_reason := 'paid after it was given up';
+    v_reason := 'sent after it was given up';
   end if;
   if v_reason is not null then
     return app.quarantine(p_payout, v_reason);
@@ -1619,7 +1626,8 @@ begin
     update app.stripe_events set outcome = v_outcome where id = v_event.id;
     if v_outcome <> 'quarantined' then
       update public.operator_alerts set resolved_at = app.clock()
-      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null;
+      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null
+        and details ->> 'payment_intent' = p_intent_id and details -> 'object' = v_event.object -> 'object';
     end if;
   end loop;
 end
@@ -1665,7 +1673,8 @@ begin
   end if;
   insert into app.card_reversals as r (id, intent_id, kind, amount_cents, status, rank)
   values (p_object ->> 'id', v_payment.intent_id, p_kind, v_amount, coalesce(p_object ->> 'status', 'pending'), p_rank)
-  on conflict (id) do update set status = excluded.status, rank = excluded.rank where excluded.rank > r.rank;
+  on conflict (id) do update set status = excluded.status, rank = excluded.rank, told_at = excluded.told_at
+  where excluded.rank > r.rank;
   if p_kind = 'DISPUTE' and v_known.id is null then
     perform app.alert_operators('dispute', p_object ->> 'id', jsonb_build_object(
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
@@ -1678,11 +1687,15 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.apply_stripe_object(p_object jsonb, p_type text DEFAULT NULL::text, p_account text DEFAULT NULL::text)
  RETURNS app.event_outcome
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select case
+declare
+  v_constraint text;
+begin
+  return case
+    when not app.is_stripe_id(p_object ->> 'id') then app.quarantine(p_object, 'no id of Stripe''s')
     -- Connected accounts have nothing of ours but payouts.
     when p_account is not null and p_object ->> 'object' <> 'payout' then app.quarantine(p_object, 'another account')
   else case p_object ->> 'object'
@@ -1694,7 +1707,17 @@ AS $function$
     when 'transfer' then app.apply_transfer(p_object)
     when 'payout' then app.apply_payout(p_object, p_account)
     else 'ignored'
-  end end
+  end end;
+exception when unique_violation then
+  get stacked diagnostics v_constraint = constraint_name;
+  -- Another of our rows has this id of Stripe's: which of them it belongs to, people must find out.
+  if v_constraint in ('card_payments_pkey', 'wallet_topups_intent_id_key', 'wallet_topups_provider_txn_id_key',
+    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key')
+  then
+    return app.quarantine(p_object, 'another row has it');
+  end if;
+  raise;
+end
 $function$;
 grant execute on function app.apply_stripe_object(p_object jsonb, p_type text, p_account text) to service_role;
 
@@ -4079,7 +4102,7 @@ begin
     perform app.reverse_transaction(p_withdrawal.capture_id, p_code);
   end if;
   update public.wallet_withdrawals
-  set status = 'FAILED', failure_code = p_code, completed_at = null,
+  set status = 'FAILED', failure_code = p_code, completed_at = null, failed_at = app.clock(),
     check_at = case when transfer_id is not null and transfer_reversed_at is null then app.clock() end
   where id = p_withdrawal.id;
   perform app.tell('withdrawal_failed', p_withdrawal.user_id, p_withdrawal.id);
@@ -4588,6 +4611,15 @@ AS $function$
     and p_text ~ '[^ \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]'
 $function$;
 grant execute on function app.is_name(p_text text, p_longest integer) to authenticated;
+
+CREATE OR REPLACE FUNCTION app.is_stripe_id(p_id text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(p_id ~ '^[a-z]+_\w{1,240}$', false)
+$function$;
 
 CREATE OR REPLACE FUNCTION app.issue_tickets(p_purchase_id uuid, p_user_id uuid, p_raffle_id uuid, p_numbers integer[])
  RETURNS json
@@ -5532,7 +5564,7 @@ CREATE OR REPLACE FUNCTION app.quarantine(p_object jsonb, p_reason text)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select app.alert_operators('stripe_mismatch', coalesce(p_object ->> 'id', 'no id'), jsonb_build_object(
+  select app.alert_operators('stripe_mismatch', coalesce(left(p_object ->> 'id', 255), 'no id'), jsonb_build_object(
     'reason', p_reason, 'object', p_object ->> 'object', 'amount', coalesce(p_object -> 'amount', p_object -> 'amount_total'),
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
@@ -5692,7 +5724,7 @@ CREATE OR REPLACE FUNCTION app.recent_destinations(p_days integer)
  SET search_path TO ''
 AS $function$
   select array(select distinct destination from public.wallet_withdrawals
-    where created_at > app.clock() - make_interval(days => p_days) and status <> 'CREATED')
+    where created_at > app.clock() - make_interval(days => p_days) and transfer_id is not null)
 $function$;
 grant execute on function app.recent_destinations(p_days integer) to service_role;
 
@@ -6271,6 +6303,16 @@ AS $function$
   )
   select count(*) from told
 $function$;
+
+CREATE OR REPLACE FUNCTION app.report_denial(p_object text, p_id text, p_fact jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.alert_operators('stripe_denies', p_id, jsonb_build_object('object', p_object, 'stripe', p_fact))
+$function$;
+grant execute on function app.report_denial(p_object text, p_id text, p_fact jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION app.report_health()
  RETURNS jsonb
@@ -7471,6 +7513,41 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.told_by_stripe(p_days integer, p_listed jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with since as (
+    select app.clock() - make_interval(days => p_days) as at
+  ), told as (
+    select 'payment_intent' as object, p.intent_id as id, null as account, p.amount_cents as cents, p.currency,
+      coalesce((select t.id from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED'),
+        (select b.id from public.purchases b where b.provider_txn_id = p.intent_id))::text as owner,
+      array['succeeded'] as statuses
+    from app.card_payments p, since where p.received_at > since.at
+    union all
+    select 'payout', w.provider_txn_id, w.destination, w.amount_cents, w.currency, w.id::text,
+      case w.status when 'COMPLETED' then array['paid'] else array['failed', 'canceled'] end
+    from public.wallet_withdrawals w, since
+    where w.provider_txn_id is not null and greatest(w.completed_at, w.failed_at) > since.at
+    union all
+    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text, array['reversed']
+    from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
+    union all
+    select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
+      case r.rank when 2 then array[r.status] end
+    from app.card_reversals r join app.card_payments p using (intent_id), since where r.told_at > since.at
+  )
+  select coalesce(jsonb_agg(told), '[]') from told
+  where not exists (
+    select from jsonb_to_recordset(p_listed) as l (id text, cents bigint, currency text, owner text, status text)
+    where (l.id, l.cents, l.currency, l.owner) = (told.id, told.cents, told.currency, told.owner)
+      and (told.statuses is null or l.status = any(told.statuses)))
+$function$;
+grant execute on function app.told_by_stripe(p_days integer, p_listed jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION app.topup_of(p_object jsonb)
  RETURNS public.wallet_topups
  LANGUAGE plpgsql
@@ -8134,6 +8211,13 @@ CREATE OR REPLACE FUNCTION public.reinstate_wallet(user_id uuid)
 AS $function$ select app.reinstate_wallet(user_id) $function$;
 grant execute on function public.reinstate_wallet(user_id uuid) to authenticated;
 
+CREATE OR REPLACE FUNCTION public.report_denial(object text, id text, fact jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$ select app.report_denial(object, id, fact) $function$;
+grant execute on function public.report_denial(object text, id text, fact jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION public.report_health()
  RETURNS jsonb
  LANGUAGE sql
@@ -8260,6 +8344,14 @@ AS $function$ select app.count_taken(raffle.id) $function$;
 grant execute on function public.tickets_sold(raffle public.raffles) to anon;
 grant execute on function public.tickets_sold(raffle public.raffles) to authenticated;
 grant execute on function public.tickets_sold(raffle public.raffles) to service_role;
+
+CREATE OR REPLACE FUNCTION public.told_by_stripe(days integer, listed jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$ select app.told_by_stripe(days, listed) $function$;
+grant execute on function public.told_by_stripe(days integer, listed jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.update_account(changes jsonb)
  RETURNS jsonb

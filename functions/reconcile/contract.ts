@@ -5,12 +5,14 @@ export const contract = defineContract("reconcile", {
   reconcile: {
     method: "post",
     path: "/",
-    summary: "List what Stripe knows of the last days, and apply what never reached us",
+    summary:
+      "List what Stripe knows of the last days, apply what never reached us, and report what Stripe denies",
     caller: "scheduler",
     body: z.strictObject({ days: z.int().min(1).max(30).default(3) }),
     response: z.object({
       events: z.object({ seen: z.int(), applied: z.int() }),
       objects: z.object({ seen: z.int(), applied: z.int() }),
+      denied: z.array(z.string()),
     }),
     errors: ["payment_provider_unavailable"],
   },

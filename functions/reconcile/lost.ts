@@ -1,7 +1,9 @@
 // What Stripe told and we never heard: events, and objects whose events were lost on Stripe's side too.
 import type Stripe from "stripe";
-import type { Rpc } from "../../shared/database.ts";
-import { ask } from "../../shared/stripe.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { ask, readFailure } from "../../shared/stripe.ts";
+import type { Run } from "./run.ts";
+import { deny, factOf } from "./run.ts";
 
 /** What moves our rows. Stripe takes at most twenty in one question. */
 const TYPES = [
@@ -28,68 +30,102 @@ const PAYOUT_TYPES = ["payout.paid", "payout.failed", "payout.canceled"];
 
 const PAGE = 100;
 
-export async function applyLostEvents(system: Rpc, since: number, days: number) {
-  const found = await applyEvents(system, since, TYPES);
+export async function applyLostEvents(run: Run) {
+  const found = { seen: 0, applied: 0 };
+  await run.attempt(() => applyEvents(run, found, TYPES));
   // A bank may send money back weeks after it was paid.
-  for (const account of await system("recent_destinations", { days: days + 30 })) {
-    const { seen, applied } = await applyEvents(system, since, PAYOUT_TYPES, account);
-    found.seen += seen;
-    found.applied += applied;
+  for (const account of await run.system("recent_destinations", { days: run.days + 30 })) {
+    await run.attempt(async () => {
+      try {
+        await applyEvents(run, found, PAYOUT_TYPES, account);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        run.gone.add(account);
+        await deny(run, "account", account, null);
+      }
+    });
   }
   return found;
 }
 
-async function applyEvents(system: Rpc, since: number, types: string[], account?: string) {
-  const found = { seen: 0, applied: 0 };
+/** A connected account that was closed or let go of: nobody can be asked for its payouts any more. */
+const isGone = (error: unknown) =>
+  error instanceof ApiError && error.code === "payment_provider_unavailable" &&
+  readFailure(error.cause).code === "account_invalid";
+
+interface Found {
+  seen: number;
+  applied: number;
+}
+
+async function applyEvents(run: Run, found: Found, types: string[], account?: string) {
+  const { system, since: gte, listed, attempt } = run;
   const options = account ? { stripeAccount: account } : undefined;
   await ask(async (stripe) => {
     let page: Stripe.Event[] = [];
     const apply = async () => {
       const missing = new Set(await system("missing_events", { ids: page.map(({ id }) => id) }));
-      for (const event of page.filter(({ id }) => missing.has(id))) {
-        const { outcome } = await system("receive_stripe_event", {
-          event: { ...event, account } as never,
-        }) as { outcome: string };
-        if (outcome === "applied") found.applied++;
+      for (const event of page) {
+        const { object } = event.data;
+        if (object.object === "payout") listed.push(factOf(object));
+        if (!missing.has(event.id)) continue;
+        await attempt(async () => {
+          const { outcome } = await system("receive_stripe_event", {
+            event: { ...event, account } as never,
+          }) as { outcome: string };
+          if (outcome === "applied") found.applied++;
+        });
       }
       found.seen += page.length;
       page = [];
     };
     for await (
-      const event of stripe.events.list({ created: { gte: since }, types, limit: PAGE }, options)
+      const event of stripe.events.list({ created: { gte }, types, limit: PAGE }, options)
     ) {
       if (page.push(event) === PAGE) await apply();
     }
     if (page.length > 0) await apply();
   });
+}
+
+type StripeObject =
+  | Stripe.Checkout.Session
+  | Stripe.PaymentIntent
+  | Stripe.Refund
+  | Stripe.Dispute;
+
+/** Payments of ours, refunds and disputes as they stand now. */
+export async function applyObjects(run: Run): Promise<Found> {
+  const found = { seen: 0, applied: 0 };
+  const recent = { created: { gte: run.since }, limit: PAGE };
+  const lists: ((stripe: Stripe) => AsyncIterable<StripeObject>)[] = [
+    (stripe) => stripe.checkout.sessions.list(recent),
+    (stripe) => stripe.paymentIntents.list(recent),
+    (stripe) => stripe.refunds.list(recent),
+    (stripe) => stripe.disputes.list(recent),
+  ];
+  // One after another: a list that has been asked for and fails while nobody looks at it yet takes the
+  // whole process down.
+  for (const list of lists) {
+    await run.attempt(() =>
+      ask(async (stripe) => {
+        for await (const object of list(stripe)) await applyObject(run, found, object);
+      })
+    );
+  }
   return found;
 }
 
-/** Payments of ours, refunds and disputes as they stand now. */
-export async function applyObjects(system: Rpc, since: number) {
-  const found = { seen: 0, applied: 0 };
-  const recent = { created: { gte: since }, limit: PAGE };
-  await ask(async (stripe) => {
-    // One after another: a list that has been asked for and fails while nobody looks at it yet takes the
-    // whole process down.
-    const lists: (() => AsyncIterable<{ metadata: Stripe.Metadata | null; object: string }>)[] = [
-      () => stripe.checkout.sessions.list(recent),
-      () => stripe.paymentIntents.list(recent),
-      () => stripe.refunds.list(recent),
-      () => stripe.disputes.list(recent),
-    ];
-    for (const list of lists) {
-      for await (const object of list()) {
-        const isPayment = object.object !== "refund" && object.object !== "dispute";
-        if (isPayment && !object.metadata?.topup_id && !object.metadata?.purchase_id) continue;
-        found.seen++;
-        const outcome = await system("apply_stripe_object", {
-          object: object as never,
-          account: null as never,
-        });
-        if (outcome === "applied") found.applied++;
-      }
-    }
+async function applyObject({ system, listed, attempt }: Run, found: Found, object: StripeObject) {
+  if (object.object !== "checkout.session") listed.push(factOf(object));
+  const isPayment = object.object !== "refund" && object.object !== "dispute";
+  if (isPayment && !object.metadata?.topup_id && !object.metadata?.purchase_id) return;
+  found.seen++;
+  await attempt(async () => {
+    const outcome = await system("apply_stripe_object", {
+      object: object as never,
+      account: null as never,
+    });
+    if (outcome === "applied") found.applied++;
   });
-  return found;
 }

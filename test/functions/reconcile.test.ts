@@ -1,78 +1,34 @@
 // After webhooks that were lost, repeated, late and out of order, one run makes our books Stripe's.
-import type Stripe from "stripe";
 import { beforeAll, expect, test } from "vitest";
 import { keys } from "../support/database.ts";
 import {
   balanceAtStripe,
   runScheduled,
   signUpWithdrawer,
-  stripeClient,
   sweepAll,
-  topUp,
   withdraw,
 } from "../support/payments.ts";
 import { seed } from "../support/scale.ts";
 import type { TestStack } from "../support/stack.ts";
 import { call, signUp, testStack } from "../support/stack.ts";
-import { control } from "../support/stripe.ts";
+import { control, flushWebhooks } from "../support/stripe.ts";
+import { topUpThen, withdrawThen } from "../support/stripe-acts.ts";
+import { stripeId } from "../support/stripe-events.ts";
 import { houseBalance } from "../support/wallets.ts";
 
 let stack: TestStack;
-let stripe: Stripe;
 beforeAll(async () => {
   stack = await testStack({ STRIPE_TIMEOUT_MS: "1000" });
   await stack.superuser`delete from cron.job`;
-  stripe = stripeClient(stack);
   await control(stack, "POST /settings", { settle_after_ms: null });
   await control(stack, "POST /webhooks", { concurrency: 6, shuffle: true, retry: { firstMs: 50 } });
 });
-
-const flush = () => control(stack, "POST /webhooks/flush", { hurry: true });
 
 async function reconcileAll() {
   const lost = await runScheduled(stack, "/reconcile");
   // Twice: a withdrawal that is found to have failed is fetched back by the next.
   for (let time = 0; time < 2; time++) await sweepAll(stack);
   return lost;
-}
-
-/** A top-up by Checkout or by PaymentIntent, and what its customer and Stripe then do. */
-async function tell(method: "checkout" | "payment_intent", acts: string[]): Promise<string> {
-  const person = await signUp(stack);
-  const { status, body } = await topUp(stack, person, { amount_cents: 1_000, method });
-  expect(status, JSON.stringify(body)).toBe(201);
-  const [{ made }] = await stack.sql`
-    select provider_txn_id as made from public.wallet_topups where id = ${body.topup.id}`;
-  const intent = async () =>
-    method === "payment_intent"
-      ? made
-      : (await stripe.checkout.sessions.retrieve(made)).payment_intent as string;
-  let refund = "";
-  let dispute = "";
-  const acting: Record<string, () => Promise<unknown>> = {
-    pay: () =>
-      method === "checkout"
-        ? control(stack, `POST /sessions/${made}/pay`, {})
-        : control(stack, `POST /payment_intents/${made}/succeed`),
-    "pay later": () => control(stack, `POST /sessions/${made}/pay`, { later: true }),
-    settle: async () => control(stack, `POST /payment_intents/${await intent()}/succeed`),
-    fail: async () => control(stack, `POST /payment_intents/${await intent()}/fail`, {}),
-    expire: () => control(stack, `POST /sessions/${made}/expire`),
-    cancel: () => stripe.paymentIntents.cancel(made),
-    refund: async () => ({ id: refund } = await stripe.refunds.create({
-      payment_intent: await intent(),
-    })),
-    "refund a part": async () =>
-      await stripe.refunds.create({ payment_intent: await intent(), amount: 300 }),
-    "fail the refund": () => control(stack, `POST /refunds/${refund}/fail`),
-    dispute: async () => {
-      ({ id: dispute } = await control(stack, `POST /charges/${await intent()}/dispute`, {}));
-    },
-    win: () => control(stack, `POST /disputes/${dispute}/win`),
-    lose: () => control(stack, `POST /disputes/${dispute}/lose`),
-  };
-  for (const act of acts) await acting[act]();
-  return body.topup.id;
 }
 
 const CROWD: ["checkout" | "payment_intent", string, ...string[]][] = [
@@ -104,14 +60,6 @@ const BANKS: [string, ...string[]][] = [
   ["PROCESSING"],
 ];
 
-async function sendToBank(acts: string[]): Promise<string> {
-  const person = await signUpWithdrawer(stack, 2_000);
-  const { body } = await withdraw(stack, person, 1_500);
-  const { data: [payout] } = await stripe.payouts.list({}, { stripeAccount: person.account });
-  for (const act of acts) await control(stack, `POST /payouts/${payout.id}/${act}`);
-  return body.withdrawal.id;
-}
-
 const statuses = async (table: string, ids: string[]) => {
   const rows = await stack.sql`select id, status from ${stack.sql(`public.${table}`)}`;
   return ids.map((id) => rows.find((row) => row.id === id)!.status);
@@ -127,10 +75,12 @@ test(`a crowd whose webhooks were lost, repeated, late and shuffled ends as Stri
     delay: 0.3,
     max_delay_ms: 200,
   });
-  const topups = await Promise.all(CROWD.map(([method, _, ...acts]) => tell(method, acts)));
-  const withdrawals = await Promise.all(BANKS.map(([_, ...acts]) => sendToBank(acts)));
+  const topups = await Promise.all(
+    CROWD.map(([method, _, ...acts]) => topUpThen(stack, method, acts)),
+  );
+  const withdrawals = await Promise.all(BANKS.map(([_, ...acts]) => withdrawThen(stack, acts)));
   await control(stack, "POST /webhooks/chaos", { drop: 1, duplicate: 0, delay: 0 });
-  expect(await flush()).toMatchObject({ done: true });
+  expect(await flushWebhooks(stack)).toMatchObject({ done: true });
 
   await reconcileAll();
   expect(await statuses("wallet_topups", topups)).toEqual(CROWD.map(([_, status]) => status));
@@ -149,7 +99,11 @@ test(`a crowd whose webhooks were lost, repeated, late and shuffled ends as Stri
 
   const entries = () => stack.sql`select max(id) from public.wallet_ledger`;
   const [told] = await entries();
-  expect(await reconcileAll()).toMatchObject({ events: { applied: 0 }, objects: { applied: 0 } });
+  expect(await reconcileAll()).toMatchObject({
+    events: { applied: 0 },
+    objects: { applied: 0 },
+    denied: [],
+  });
   expect(await entries()).toEqual([told]);
 });
 
@@ -157,12 +111,12 @@ test("a payout that the bank sends back after it was paid is found though nobody
   const before = await balanceAtStripe(stack);
   await control(stack, "POST /webhooks/chaos", { drop: 0, duplicate: 0, delay: 0 });
   await control(stack, "POST /webhooks/rules", { kind: "drop", type: "payout.failed" });
-  const id = await sendToBank(["pay"]);
-  await flush();
+  const id = await withdrawThen(stack, ["pay"]);
+  await flushWebhooks(stack);
   expect(await statuses("wallet_withdrawals", [id])).toEqual(["COMPLETED"]);
   const { events } = await control(stack, "GET /events?type=payout.paid");
   await control(stack, `POST /payouts/${events.at(-1).data.object.id}/fail`);
-  await flush();
+  await flushWebhooks(stack);
   await reconcileAll();
   expect(await statuses("wallet_withdrawals", [id])).toEqual(["FAILED"]);
   expect(await balanceAtStripe(stack)).toBe(before);
@@ -171,7 +125,7 @@ test("a payout that the bank sends back after it was paid is found though nobody
 
 test("a payment is found though all its events were taken in and lost", async () => {
   await control(stack, "POST /webhooks/chaos", { drop: 1, duplicate: 0, delay: 0 });
-  const id = await tell("checkout", ["pay", "refund a part", "dispute"]);
+  const id = await topUpThen(stack, "checkout", ["pay", "refund a part", "dispute"]);
   const { events } = await control(stack, "GET /events");
   await stack.sql`insert into app.stripe_events (id, type, object, created_at, outcome)
     select id, 'forgotten', '{}', now(), 'ignored' from unnest(${
@@ -196,6 +150,28 @@ test("a list that Stripe fails to give while another is still read ends that run
   });
   await control(stack, "DELETE /faults");
   await runScheduled(stack, "/reconcile");
+});
+
+test("an account that is gone is told of, and keeps nothing else from being found", async () => {
+  const [gone, other] = [await withdrawThen(stack, ["pay"]), await withdrawThen(stack, [])];
+  await flushWebhooks(stack);
+  const account = stripeId("acct");
+  await stack
+    .superuser`update public.wallet_withdrawals set destination = ${account} where id = ${gone}`;
+  await control(stack, "POST /webhooks/chaos", { drop: 1 });
+  const [{ id: payout }] = await stack.sql`
+    select provider_txn_id as id from public.wallet_withdrawals where id = ${other}`;
+  await control(stack, `POST /payouts/${payout}/pay`);
+  expect(await runScheduled(stack, "/reconcile")).toMatchObject({ denied: [account] });
+  expect(await statuses("wallet_withdrawals", [other])).toEqual(["COMPLETED"]);
+});
+
+test("an account that never was keeps nothing from being found", async () => {
+  const ana = await signUpWithdrawer(stack, 2_000);
+  await stack.sql`update public.profiles set payout_account = 'acct_mistyped' where id = ${ana.id}`;
+  expect((await withdraw(stack, ana, 1_000)).status).toBe(403);
+  const { denied } = await runScheduled(stack, "/reconcile");
+  expect(denied).not.toContain("acct_mistyped");
 });
 
 test("only the scheduler may reconcile and sweep", async () => {

@@ -108,6 +108,10 @@ test("a payout that is paid after it was given up is set aside", async () => {
   const withdrawal = await sendTopupToBank(db.sql, topup);
   await db.sql`select app.refuse_withdrawal(${withdrawal.id}, 'payout_unknown')`;
   const payout = stripe.payout(withdrawal, { status: "paid" });
+  const [{ outcome }] = await db.sql`select app.apply_stripe_object(${
+    db.sql.json({ ...payout, status: "pending" } as never)
+  }, null, ${BANK}) as outcome`;
+  expect(outcome).toBe("quarantined");
   expect(await receive(db.sql, stripe.event("payout.paid", payout, { account: BANK })))
     .toBe("quarantined");
 });

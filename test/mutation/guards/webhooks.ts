@@ -292,9 +292,9 @@ export const webhooks: Guard[] = [
     name: "a payout that comes after it was given up is set aside",
     file: "migrations/20261121001450_stripe_payouts.sql",
     from:
-      `  elsif v_reason is null and p_payout ->> 'status' = 'paid' and v_withdrawal.status = 'FAILED'
+      `  elsif v_reason is null and p_payout ->> 'status' not in ('failed', 'canceled') and v_withdrawal.status = 'FAILED'
     and v_withdrawal.provider_txn_id is null then
-    v_reason := 'paid after it was given up';
+    v_reason := 'sent after it was given up';
 `,
     to: "",
     test: "test/sql/stripe-misfits.test.ts",

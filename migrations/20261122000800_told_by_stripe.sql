@@ -1,0 +1,42 @@
+-- What we believe because we were told in Stripe's name, so that Stripe itself can be asked.
+
+-- What our books of the last days rest on because we were told so: payments, refunds, disputes, payouts, transfers
+-- that came back. Each with the facts that Stripe's object must have if it was Stripe who told us and not somebody
+-- with our secret key: whose it is, how much, and how it may stand (null: anyhow). Those that Stripe has just listed
+-- with these facts are left out. Called by `reconcile` as service_role.
+create function app.told_by_stripe(p_days integer, p_listed jsonb) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  with since as (
+    select app.clock() - make_interval(days => p_days) as at
+  ), told as (
+    select 'payment_intent' as object, p.intent_id as id, null as account, p.amount_cents as cents, p.currency,
+      coalesce((select t.id from public.wallet_topups t where t.intent_id = p.intent_id and t.status = 'COMPLETED'),
+        (select b.id from public.purchases b where b.provider_txn_id = p.intent_id))::text as owner,
+      array['succeeded'] as statuses
+    from app.card_payments p, since where p.received_at > since.at
+    union all
+    select 'payout', w.provider_txn_id, w.destination, w.amount_cents, w.currency, w.id::text,
+      case w.status when 'COMPLETED' then array['paid'] else array['failed', 'canceled'] end
+    from public.wallet_withdrawals w, since
+    where w.provider_txn_id is not null and greatest(w.completed_at, w.failed_at) > since.at
+    union all
+    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text, array['reversed']
+    from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
+    union all
+    select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
+      case r.rank when 2 then array[r.status] end
+    from app.card_reversals r join app.card_payments p using (intent_id), since where r.told_at > since.at
+  )
+  select coalesce(jsonb_agg(told), '[]') from told
+  where not exists (
+    select from jsonb_to_recordset(p_listed) as l (id text, cents bigint, currency text, owner text, status text)
+    where (l.id, l.cents, l.currency, l.owner) = (told.id, told.cents, told.currency, told.owner)
+      and (told.statuses is null or l.status = any(told.statuses)))
+$$;
+
+-- Tells the operators of an object that Stripe has not, or has otherwise: p_fact. Called by `reconcile` as
+-- service_role.
+create function app.report_denial(p_object text, p_id text, p_fact jsonb) returns void
+language sql security definer set search_path = '' as $$
+  select app.alert_operators('stripe_denies', p_id, jsonb_build_object('object', p_object, 'stripe', p_fact))
+$$;
