@@ -70,7 +70,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await prepareDatabase(server, "postgres");
     progress("Applying migrations");
     const databaseUrl = server.url("postgres", "postgres");
-    await migrate(databaseUrl);
+    await migrate(databaseUrl).catch((error: Error) => {
+      if (!error.message.includes("Remote migration versions not found")) throw error;
+      throw new Error(
+        "The data were made by migrations that are not here any more: npm start -- --reset starts empty.",
+      );
+    });
     if (fresh) await seed(databaseUrl);
     writeFileSync(finished, "");
 

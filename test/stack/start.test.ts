@@ -103,11 +103,17 @@ test("when npm or its shell is killed outright the stack goes down too", async (
   expect(children.filter(isSameProcess)).toEqual([]);
 });
 
-test("--reset starts empty", async () => {
+test("data of migrations that are gone are not touched, and --reset starts empty", async () => {
+  const migration = `${checkout}/migrations/29991231000000_gone.sql`;
+  writeFileSync(migration, "select 1;");
   const stack = await start();
   await addUser(stack, "gone@example.test");
   stack.signal("SIGTERM");
   await stack.exited;
+  rmSync(migration);
+  const refused = await start();
+  expect(await refused.exited).toBe(1);
+  expect(refused.output()).toContain("npm start -- --reset starts empty");
   const again = await start({ args: ["--reset"] });
   expect(await users(again)).toEqual([
     "admin@example.com",
