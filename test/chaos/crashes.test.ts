@@ -48,7 +48,7 @@ test("what is committed is on the disk: Postgres is not told to be quick instead
 });
 
 const KILLS = scaled(50, 1_000);
-const OTHERS = scaled(5, 25);
+const OTHERS = scaled(5, 15);
 const IN_A_ROUND = 6;
 /** Recovering takes the time it takes. */
 const timeout = scaled(10, 60) * 60_000;

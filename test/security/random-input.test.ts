@@ -14,7 +14,7 @@ import { operationsOf, requests } from "./generated-requests.ts";
 import { expectRefusal, sendRaw } from "./raw-http.ts";
 import { watchWrites, writesOf } from "./writes.ts";
 
-const RUNS = scaled(300, 6_000);
+const RUNS = scaled(300, 5_900);
 const AT_ONCE = 8;
 const CHUNK = 1_000;
 

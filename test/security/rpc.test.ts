@@ -11,7 +11,7 @@ import { functions } from "./access-matrix.ts";
 import { garbage, spoiled } from "./generated-requests.ts";
 import { watchWrites, writesOf } from "./writes.ts";
 
-const RUNS = scaled(12, 500);
+const RUNS = scaled(12, 300);
 
 let stack: TestStack;
 let ids: string[];

@@ -212,7 +212,7 @@ test("a payment with a name in it that cannot be stored is a payment all the sam
   expect((await walletOf(stack, person.id)).balance).toBe(1000);
 });
 
-const RUNS = scaled(200, 20_000);
+const RUNS = scaled(200, 5_000);
 
 test(`${RUNS} signed events of garbage are received or refused, and make no money (SEED=${seed})`, async () => {
   const { person, id, object } = await awaited();

@@ -23,7 +23,7 @@ import { awaitServer, changeWeather, killServer, TIMEOUTS } from "./weather.ts";
 
 const PEOPLE = { players: scaled(30, 200), bySigningUp: scaled(3, 12), operators: 3 };
 const ROUNDS = scaled(4, 5);
-const ACTS = scaled(6, 8);
+const ACTS = 6;
 const AT_ONCE = scaled(24, 40);
 
 let stack: TestStack;
