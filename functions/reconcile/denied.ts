@@ -2,17 +2,17 @@
 import type Stripe from "stripe";
 import { find } from "../../shared/stripe.ts";
 import type { Fact, Money, Run } from "./run.ts";
-import { deny, factOf } from "./run.ts";
+import { deny, factOf, inGroups } from "./run.ts";
 
 interface Told extends Omit<Fact, "status"> {
-  object: "payment_intent" | "refund" | "dispute" | "payout" | "transfer";
+  object: "payment_intent" | "charge" | "refund" | "dispute" | "payout" | "transfer";
   /** The connected account it is in, if it is not in ours. */
   account: string | null;
   /** As it may stand; null: anyhow. */
   statuses: string[] | null;
 }
 
-const AT_ONCE = 10;
+const ASKED_AT_ONCE = 10;
 
 /** Asks Stripe for all that our books of the last days rest on, but for what it has just listed. */
 export async function reportDenied(run: Run): Promise<void> {
@@ -24,19 +24,22 @@ export async function reportDenied(run: Run): Promise<void> {
     const fact = theirs && factOf(theirs);
     if (!fact || !bearsOut(fact, told)) await deny(run, told.object, told.id, fact);
   };
-  for (let at = 0; at < questions.length; at += AT_ONCE) {
-    await Promise.all(questions.slice(at, at + AT_ONCE).map((told) => attempt(() => ask(told))));
-  }
+  await inGroups(ASKED_AT_ONCE, questions, (told) => attempt(() => ask(told)));
 }
 
-const bearsOut = (fact: Fact, { cents, currency, owner, statuses }: Told) =>
-  fact.cents === cents && fact.currency === currency && fact.owner === owner &&
+const bearsOut = (fact: Fact, { object, cents, currency, owner, statuses }: Told) =>
+  (object === "charge" ? fact.cents >= cents : fact.cents === cents) &&
+  fact.currency === currency && fact.owner === owner &&
   (statuses === null || statuses.includes(fact.status!));
 
-function read(stripe: Stripe, { object, id, account }: Told): Promise<Money> {
+async function read(stripe: Stripe, { object, id, account }: Told): Promise<Money | null> {
   switch (object) {
     case "payment_intent":
       return stripe.paymentIntents.retrieve(id);
+    case "charge": {
+      const intent = await stripe.paymentIntents.retrieve(id, { expand: ["latest_charge"] });
+      return intent.latest_charge as Stripe.Charge | null;
+    }
     case "refund":
       return stripe.refunds.retrieve(id);
     case "dispute":

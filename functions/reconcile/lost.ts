@@ -3,7 +3,7 @@ import type Stripe from "stripe";
 import { ApiError } from "../../shared/errors.ts";
 import { ask, readFailure } from "../../shared/stripe.ts";
 import type { Run } from "./run.ts";
-import { deny, factOf } from "./run.ts";
+import { deny, factOf, inGroups } from "./run.ts";
 
 /** What moves our rows. Stripe takes at most twenty in one question. */
 const TYPES = [
@@ -29,6 +29,8 @@ const TYPES = [
 const PAYOUT_TYPES = ["payout.paid", "payout.failed", "payout.canceled"];
 
 const PAGE = 100;
+/** People who buy want the database too. */
+const APPLIED_AT_ONCE = 4;
 
 export async function applyLostEvents(run: Run) {
   const found = { seen: 0, applied: 0 };
@@ -61,31 +63,34 @@ interface Found {
 async function applyEvents(run: Run, found: Found, types: string[], account?: string) {
   const { system, since: gte, listed, attempt } = run;
   const options = account ? { stripeAccount: account } : undefined;
+  const receive = async (event: Stripe.Event) => {
+    const { outcome } = await system("receive_stripe_event", {
+      event: { ...event, account } as never,
+    }) as { outcome: string };
+    if (outcome === "applied") found.applied++;
+  };
   await ask(async (stripe) => {
-    let page: Stripe.Event[] = [];
-    const apply = async () => {
+    const list = stripe.events.list({ created: { gte }, types, limit: PAGE }, options);
+    for await (const page of pagesOf(list)) {
       const missing = new Set(await system("missing_events", { ids: page.map(({ id }) => id) }));
-      for (const event of page) {
-        const { object } = event.data;
+      for (const { data: { object } } of page) {
         if (object.object === "payout") listed.push(factOf(object));
-        if (!missing.has(event.id)) continue;
-        await attempt(async () => {
-          const { outcome } = await system("receive_stripe_event", {
-            event: { ...event, account } as never,
-          }) as { outcome: string };
-          if (outcome === "applied") found.applied++;
-        });
       }
+      const news = page.filter(({ id }) => missing.has(id));
+      await inGroups(APPLIED_AT_ONCE, news, (event) => attempt(() => receive(event)));
       found.seen += page.length;
-      page = [];
-    };
-    for await (
-      const event of stripe.events.list({ created: { gte }, types, limit: PAGE }, options)
-    ) {
-      if (page.push(event) === PAGE) await apply();
     }
-    if (page.length > 0) await apply();
   });
+}
+
+async function* pagesOf<T>(list: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of list) {
+    if (page.push(item) < PAGE) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
 }
 
 type StripeObject =
@@ -109,7 +114,9 @@ export async function applyObjects(run: Run): Promise<Found> {
   for (const list of lists) {
     await run.attempt(() =>
       ask(async (stripe) => {
-        for await (const object of list(stripe)) await applyObject(run, found, object);
+        for await (const page of pagesOf(list(stripe))) {
+          await inGroups(APPLIED_AT_ONCE, page, (object) => applyObject(run, found, object));
+        }
       })
     );
   }

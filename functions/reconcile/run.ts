@@ -28,6 +28,7 @@ export interface Fact {
 
 export type Money =
   | Stripe.PaymentIntent
+  | Stripe.Charge
   | Stripe.Refund
   | Stripe.Dispute
   | Stripe.Payout
@@ -40,6 +41,10 @@ export function factOf(object: Money): Fact {
     case "payment_intent": {
       const owner = metadata?.topup_id ?? metadata?.purchase_id ?? null;
       return { ...fact, cents: object.amount_received, owner, status: object.status };
+    }
+    case "charge": {
+      const owner = object.payment_intent as string | null;
+      return { ...fact, cents: object.amount_refunded, owner, status: object.status };
     }
     case "refund":
     case "dispute":
@@ -59,4 +64,11 @@ export function factOf(object: Money): Fact {
 export async function deny(run: Run, object: string, id: string, fact: Fact | null) {
   await run.system("report_denial", { object, id, fact: fact as never });
   run.denied.push(id);
+}
+
+/** Does the work for so many at a time. */
+export async function inGroups<T>(size: number, items: T[], work: (item: T) => Promise<void>) {
+  for (let at = 0; at < items.length; at += size) {
+    await Promise.all(items.slice(at, at + size).map(work));
+  }
 }

@@ -117,7 +117,6 @@ async function sendRefund(system: Rpc, { id, intent_id, amount_cents }: Unfinish
         metadata: { refund_id: id },
       })
     );
-  await system("record_card_refund", { id, refund_id: refund.id });
   await system("apply_stripe_object", { object: refund as never, account: null as never });
 }
 
