@@ -21,9 +21,8 @@ export const order: Guard[] = [
     file: "migrations/20261121000900_ledger.sql",
     from: "(select account_id from unnest(p_items)) order by id for no key update",
     to: "(select account_id from unnest(p_items)) order by id desc for no key update",
-    test: "test/sql/mass-refunds.test.ts",
-    noticed:
-      "is undone as a whole when the cancellation is killed, and goes on where it was when a batch is",
+    test: "test/concurrency/ledger.test.ts",
+    noticed: "payouts to many: whoever waits for an account has locked none with a higher id, rows",
   },
   {
     name: "a suspension locks wallets in the order of their ids",
