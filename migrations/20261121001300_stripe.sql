@@ -36,13 +36,16 @@ create table app.card_payments (
   livemode boolean not null,
   charge_refunded_cents bigint not null default 0,
   taken_cents bigint not null default 0,
-  received_at timestamptz not null default app.clock()
+  received_at timestamptz not null default app.clock(),
+  charge_told_at timestamptz
 );
 comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
 comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
+comment on column app.card_payments.charge_told_at is 'When a charge said so.';
 comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
 create index card_payments_account on app.card_payments (account_id);
 create index card_payments_received on app.card_payments (received_at);
+create index card_payments_charge_told on app.card_payments (charge_told_at) where charge_told_at is not null;
 
 create type app.reversal_kind as enum ('REFUND', 'DISPUTE');
 create table app.card_reversals (

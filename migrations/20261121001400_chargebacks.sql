@@ -48,7 +48,8 @@ begin
   if v_reason is not null then
     return app.quarantine(p_charge, v_reason);
   end if;
-  update app.card_payments set charge_refunded_cents = greatest(charge_refunded_cents, v_refunded)
+  update app.card_payments set charge_refunded_cents = greatest(charge_refunded_cents, v_refunded),
+    charge_told_at = case when v_refunded > charge_refunded_cents then app.clock() else charge_told_at end
   where intent_id = v_payment.intent_id
   returning * into v_payment;
   return app.settle_reversals(v_payment, 'REFUND', p_charge ->> 'id');
@@ -87,7 +88,7 @@ begin
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
   end if;
   v_outcome := app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
-  return case when app.keep_failed_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
+  return case when app.follow_card_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
     then 'applied' else v_outcome end;
 end
 $$;

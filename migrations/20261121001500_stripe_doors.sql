@@ -27,7 +27,8 @@ exception when unique_violation then
   get stacked diagnostics v_constraint = constraint_name;
   -- Another of our rows has this id of Stripe's: which of them it belongs to, people must find out.
   if v_constraint in ('card_payments_pkey', 'wallet_topups_intent_id_key', 'wallet_topups_provider_txn_id_key',
-    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key')
+    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key',
+    'card_refunds_refund_id_key')
   then
     return app.quarantine(p_object, 'another row has it');
   end if;

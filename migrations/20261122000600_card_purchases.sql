@@ -332,18 +332,12 @@ language sql security definer set search_path = '' as $$
   update public.purchases set check_at = null where id = p_purchase_id and status in ('FAILED', 'EXPIRED')
 $$;
 
--- Stripe has the refund. Called by `reconcile` as service_role.
-create function app.record_card_refund(p_id uuid, p_refund_id text) returns void
-language sql security definer set search_path = '' as $$
-  update app.card_refunds set refund_id = p_refund_id, check_at = null where id = p_id
-$$;
-
--- A refund of ours that the bank did not take: the buyer gets the money in the wallet, once, however often
--- and in whatever order that is told, and the payment is the buyer's again, whatever Stripe takes back of it
--- later. What a dispute has taken meanwhile comes to the wallet if the dispute is won. Called by
--- apply_reversal, which has locked the payment and posted what Stripe said. Returns whether it was news.
--- Locks the refund, the payment, the account.
-create function app.keep_failed_refund(p_refund_id text, p_id uuid) returns boolean
+-- Stripe has a refund of ours: it is not sent any more. If the bank did not take it, the buyer gets the money
+-- in the wallet, once, however often and in whatever order that is told, and the payment is the buyer's
+-- again, whatever Stripe takes back of it later. What a dispute has taken meanwhile comes to the wallet if the
+-- dispute is won. Called by apply_reversal, which has locked the payment and posted what Stripe said. Returns
+-- whether it was news. Locks the refund, the payment, the account.
+create function app.follow_card_refund(p_refund_id text, p_id uuid) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
   v_refund app.card_refunds;
@@ -351,10 +345,13 @@ declare
   v_purchase public.purchases;
   v_account_id bigint;
 begin
-  update app.card_refunds r set failed_at = app.clock(), refund_id = p_refund_id, check_at = null
+  update app.card_refunds r set refund_id = p_refund_id, check_at = null
   from app.card_reversals e
-  where e.id = p_refund_id and e.kind = 'REFUND' and e.status in ('failed', 'canceled') and e.intent_id = r.intent_id
-    and (r.refund_id = p_refund_id or r.refund_id is null and r.id = p_id) and r.failed_at is null
+  where e.id = p_refund_id and r.id = p_id and r.refund_id is null
+    and (e.kind, e.intent_id, e.amount_cents) = ('REFUND', r.intent_id, r.amount_cents);
+  update app.card_refunds r set failed_at = app.clock()
+  from app.card_reversals e
+  where e.id = p_refund_id and e.status in ('failed', 'canceled') and r.refund_id = p_refund_id and r.failed_at is null
   returning r.* into v_refund;
   if not found then
     return false;

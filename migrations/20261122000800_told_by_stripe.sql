@@ -1,9 +1,10 @@
 -- What we believe because we were told in Stripe's name, so that Stripe itself can be asked.
 
--- What our books of the last days rest on because we were told so: payments, refunds, disputes, payouts, transfers
--- that came back. Each with the facts that Stripe's object must have if it was Stripe who told us and not somebody
--- with our secret key: whose it is, how much, and how it may stand (null: anyhow). Those that Stripe has just listed
--- with these facts are left out. Called by `reconcile` as service_role.
+-- What our books of the last days rest on because we were told so: payments, what their charges say was refunded
+-- (at least), refunds, disputes, payouts, transfers that came back. Each with the facts that Stripe's object must
+-- have if it was Stripe who told us and not somebody with our secret key: whose it is, how much, and how it may
+-- stand (null: anyhow). Those that Stripe has just listed with these facts are left out. Called by `reconcile` as
+-- service_role.
 create function app.told_by_stripe(p_days integer, p_listed jsonb) returns jsonb
 language sql stable security definer set search_path = '' as $$
   with since as (
@@ -15,6 +16,13 @@ language sql stable security definer set search_path = '' as $$
       array['succeeded'] as statuses
     from app.card_payments p, since where p.received_at > since.at
     union all
+    select 'charge', p.intent_id, null,
+      -- Of a refund that failed, the charge says no more.
+      p.charge_refunded_cents - (select coalesce(sum(r.amount_cents), 0) from app.card_reversals r
+        where r.intent_id = p.intent_id and r.kind = 'REFUND' and r.status in ('failed', 'canceled')),
+      p.currency, p.intent_id, null
+    from app.card_payments p, since where p.charge_told_at > since.at
+    union all
     select 'payout', w.provider_txn_id, w.destination, w.amount_cents, w.currency, w.id::text,
       case w.status when 'COMPLETED' then array['paid'] else array['failed', 'canceled'] end
     from public.wallet_withdrawals w, since
@@ -24,7 +32,11 @@ language sql stable security definer set search_path = '' as $$
     from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
     union all
     select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
-      case r.rank when 2 then array[r.status] end
+      case
+        when r.rank = 2 then array[r.status]
+        -- It has taken money, which an inquiry does not.
+        when r.kind = 'DISPUTE' and r.rank = 1 then array['needs_response', 'under_review', 'prevented', 'won', 'lost']
+      end
     from app.card_reversals r join app.card_payments p using (intent_id), since where r.told_at > since.at
   )
   select coalesce(jsonb_agg(told), '[]') from told

@@ -268,6 +268,3 @@ language sql set search_path = '' as $$ select app.refuse_purchase(purchase_id, 
 
 create function public.finish_purchase_check(purchase_id uuid) returns void
 language sql set search_path = '' as $$ select app.finish_purchase_check(purchase_id) $$;
-
-create function public.record_card_refund(id uuid, refund_id text) returns void
-language sql set search_path = '' as $$ select app.record_card_refund(id, refund_id) $$;

@@ -1563,7 +1563,6 @@ export type Database = {
       "publish_raffle": { Args: { "raffle_id": string }; Returns: undefined };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
       "recent_destinations": { Args: { "days": number }; Returns: (string)[] };
-      "record_card_refund": { Args: { "id": string; "refund_id": string }; Returns: undefined };
       "record_customer": { Args: { "customer_id": string; "user_id": string }; Returns: string };
       "record_feed_result": {
         Args: {

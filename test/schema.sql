@@ -141,16 +141,19 @@ create table app.card_payments (
   charge_refunded_cents bigint not null default 0,
   taken_cents bigint not null default 0,
   received_at timestamp with time zone not null default app.clock(),
+  charge_told_at timestamp with time zone,
   constraint card_payments_pkey PRIMARY KEY (intent_id),
   constraint card_payments_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.wallet_accounts(id),
   constraint card_payments_amount_cents_check CHECK ((amount_cents > 0)),
   constraint card_payments_intent_id_check CHECK (app.is_stripe_id(intent_id))
 );
 CREATE INDEX card_payments_account ON app.card_payments USING btree (account_id);
+CREATE INDEX card_payments_charge_told ON app.card_payments USING btree (charge_told_at) WHERE (charge_told_at IS NOT NULL);
 CREATE INDEX card_payments_received ON app.card_payments USING btree (received_at);
 comment on table app.card_payments is 'Card money that reached us, and how much of it Stripe has taken back.';
 comment on column app.card_payments.charge_refunded_cents is 'The most that a charge said had been refunded of it.';
 comment on column app.card_payments.taken_cents is 'What refunds and disputes have taken so far, as posted.';
+comment on column app.card_payments.charge_told_at is 'When a charge said so.';
 
 create table app.card_refunds (
   id uuid not null default gen_random_uuid(),
@@ -1443,7 +1446,8 @@ begin
   if v_reason is not null then
     return app.quarantine(p_charge, v_reason);
   end if;
-  update app.card_payments set charge_refunded_cents = greatest(charge_refunded_cents, v_refunded)
+  update app.card_payments set charge_refunded_cents = greatest(charge_refunded_cents, v_refunded),
+    charge_told_at = case when v_refunded > charge_refunded_cents then app.clock() else charge_told_at end
   where intent_id = v_payment.intent_id
   returning * into v_payment;
   return app.settle_reversals(v_payment, 'REFUND', p_charge ->> 'id');
@@ -1680,7 +1684,7 @@ begin
       'payment_intent', v_payment.intent_id, 'amount_cents', v_amount, 'reason', p_object -> 'reason'));
   end if;
   v_outcome := app.settle_reversals(v_payment, p_kind, p_object ->> 'id');
-  return case when app.keep_failed_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
+  return case when app.follow_card_refund(p_object ->> 'id', app.metadata_id(p_object, 'refund_id'))
     then 'applied' else v_outcome end;
 end
 $function$;
@@ -1712,7 +1716,8 @@ exception when unique_violation then
   get stacked diagnostics v_constraint = constraint_name;
   -- Another of our rows has this id of Stripe's: which of them it belongs to, people must find out.
   if v_constraint in ('card_payments_pkey', 'wallet_topups_intent_id_key', 'wallet_topups_provider_txn_id_key',
-    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key')
+    'purchases_provider', 'wallet_withdrawals_transfer_id_key', 'wallet_withdrawals_provider_txn_id_key',
+    'card_refunds_refund_id_key')
   then
     return app.quarantine(p_object, 'another row has it');
   end if;
@@ -4338,6 +4343,48 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION app.follow_card_refund(p_refund_id text, p_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_refund app.card_refunds;
+  v_payment app.card_payments;
+  v_purchase public.purchases;
+  v_account_id bigint;
+begin
+  update app.card_refunds r set refund_id = p_refund_id, check_at = null
+  from app.card_reversals e
+  where e.id = p_refund_id and r.id = p_id and r.refund_id is null
+    and (e.kind, e.intent_id, e.amount_cents) = ('REFUND', r.intent_id, r.amount_cents);
+  update app.card_refunds r set failed_at = app.clock()
+  from app.card_reversals e
+  where e.id = p_refund_id and e.status in ('failed', 'canceled') and r.refund_id = p_refund_id and r.failed_at is null
+  returning r.* into v_refund;
+  if not found then
+    return false;
+  end if;
+  select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
+  select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
+  if v_payment.taken_cents <= v_payment.amount_cents then
+    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
+    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
+  end if;
+  if v_payment.taken_cents < v_payment.amount_cents then
+    perform app.post_transaction('REFUND', array[
+      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
+      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
+    ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
+    perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
+  end if;
+  perform app.alert_operators('refund_failed', p_refund_id, jsonb_build_object(
+    'purchase_id', v_purchase.id, 'amount_cents', v_refund.amount_cents, 'currency', v_purchase.currency));
+  return true;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION app.gather_seats(p_raffle_id uuid, p_quantity integer, p_unpaid boolean)
  RETURNS app.seats[]
  LANGUAGE plpgsql
@@ -4664,45 +4711,6 @@ begin
       from app.function_calls f left join net._http_response r on r.id = f.request_id and r.created >= f.called_at
       where f.ended_at is null and (r.id is not null or f.called_at < clock_timestamp() - interval '5 minutes');
   end if;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION app.keep_failed_refund(p_refund_id text, p_id uuid)
- RETURNS boolean
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_refund app.card_refunds;
-  v_payment app.card_payments;
-  v_purchase public.purchases;
-  v_account_id bigint;
-begin
-  update app.card_refunds r set failed_at = app.clock(), refund_id = p_refund_id, check_at = null
-  from app.card_reversals e
-  where e.id = p_refund_id and e.kind = 'REFUND' and e.status in ('failed', 'canceled') and e.intent_id = r.intent_id
-    and (r.refund_id = p_refund_id or r.refund_id is null and r.id = p_id) and r.failed_at is null
-  returning r.* into v_refund;
-  if not found then
-    return false;
-  end if;
-  select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
-  select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
-  if v_payment.taken_cents <= v_payment.amount_cents then
-    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
-    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
-  end if;
-  if v_payment.taken_cents < v_payment.amount_cents then
-    perform app.post_transaction('REFUND', array[
-      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
-      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
-    ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
-    perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
-  end if;
-  perform app.alert_operators('refund_failed', p_refund_id, jsonb_build_object(
-    'purchase_id', v_purchase.id, 'amount_cents', v_refund.amount_cents, 'currency', v_purchase.currency));
-  return true;
 end
 $function$;
 
@@ -5738,16 +5746,6 @@ AS $function$
   insert into app.card_payments (intent_id, account_id, amount_cents, currency, livemode)
   values (p_intent_id, p_account_id, p_amount_cents, p_currency, (p_object ->> 'livemode')::boolean)
 $function$;
-
-CREATE OR REPLACE FUNCTION app.record_card_refund(p_id uuid, p_refund_id text)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  update app.card_refunds set refund_id = p_refund_id, check_at = null where id = p_id
-$function$;
-grant execute on function app.record_card_refund(p_id uuid, p_refund_id text) to service_role;
 
 CREATE OR REPLACE FUNCTION app.record_change()
  RETURNS trigger
@@ -7528,6 +7526,13 @@ AS $function$
       array['succeeded'] as statuses
     from app.card_payments p, since where p.received_at > since.at
     union all
+    select 'charge', p.intent_id, null,
+      -- Of a refund that failed, the charge says no more.
+      p.charge_refunded_cents - (select coalesce(sum(r.amount_cents), 0) from app.card_reversals r
+        where r.intent_id = p.intent_id and r.kind = 'REFUND' and r.status in ('failed', 'canceled')),
+      p.currency, p.intent_id, null
+    from app.card_payments p, since where p.charge_told_at > since.at
+    union all
     select 'payout', w.provider_txn_id, w.destination, w.amount_cents, w.currency, w.id::text,
       case w.status when 'COMPLETED' then array['paid'] else array['failed', 'canceled'] end
     from public.wallet_withdrawals w, since
@@ -7537,7 +7542,11 @@ AS $function$
     from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
     union all
     select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
-      case r.rank when 2 then array[r.status] end
+      case
+        when r.rank = 2 then array[r.status]
+        -- It has taken money, which an inquiry does not.
+        when r.kind = 'DISPUTE' and r.rank = 1 then array['needs_response', 'under_review', 'prevented', 'won', 'lost']
+      end
     from app.card_reversals r join app.card_payments p using (intent_id), since where r.told_at > since.at
   )
   select coalesce(jsonb_agg(told), '[]') from told
@@ -8112,13 +8121,6 @@ CREATE OR REPLACE FUNCTION public.recent_destinations(days integer)
  SET search_path TO ''
 AS $function$ select app.recent_destinations(days) $function$;
 grant execute on function public.recent_destinations(days integer) to service_role;
-
-CREATE OR REPLACE FUNCTION public.record_card_refund(id uuid, refund_id text)
- RETURNS void
- LANGUAGE sql
- SET search_path TO ''
-AS $function$ select app.record_card_refund(id, refund_id) $function$;
-grant execute on function public.record_card_refund(id uuid, refund_id text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.record_customer(user_id uuid, customer_id text)
  RETURNS text

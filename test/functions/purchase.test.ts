@@ -310,16 +310,18 @@ describe("by card", () => {
       failure_code: "paid_too_late",
     });
     expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(500);
+    await control(stack, "POST /webhooks/pause");
     await runScheduled(stack, "/reconcile/sweep");
     // As if what Stripe answered had been lost.
     await stack.sql`update app.card_refunds set refund_id = null, check_at = now()
       where purchase_id = ${id}`;
     await runScheduled(stack, "/reconcile/sweep");
-    await flushWebhooks(stack);
     expect(
       await stack.sql`select from app.card_refunds
       where purchase_id = ${id} and refund_id is not null and check_at is null`,
     ).toHaveLength(1);
+    await control(stack, "POST /webhooks/resume");
+    await flushWebhooks(stack);
     expect(await houseBalance(stack, "REFUNDS_DUE")).toBe(0);
     expect((await walletOf(stack, ana.id)).balance).toBe(0);
     const [{ count }] = await stack.sql`select count(*)::int from app.card_reversals r

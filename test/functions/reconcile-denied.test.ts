@@ -79,7 +79,8 @@ const denials = async () =>
 beforeEach(async () => {
   await control(stack, "POST /webhooks/chaos", { drop: 0, duplicate: 0, delay: 0 });
   await stack
-    .superuser`update app.card_payments set received_at = received_at - interval '9 days'`;
+    .superuser`update app.card_payments set received_at = received_at - interval '9 days',
+      charge_told_at = charge_told_at - interval '9 days'`;
   await stack
     .superuser`update public.wallet_withdrawals set completed_at = completed_at - interval '9 days',
       failed_at = failed_at - interval '9 days', transfer_reversed_at = transfer_reversed_at - interval '9 days'`;
@@ -90,20 +91,25 @@ beforeEach(async () => {
 
 test("whoever has our secret key is found to have told what Stripe has not, and nobody else is", async () => {
   await topUpThen(stack, "payment_intent", ["pay", "refund", "fail the refund"]);
+  await topUpThen(stack, "payment_intent", ["pay", "inquire"]);
   for (const acts of [["pay"], ["fail"], ["pay", "fail"]]) await withdrawThen(stack, acts);
 
   const unpaid = await intentOf(await topUpThen(stack, "payment_intent", []));
   const refunded = await intentOf(await topUpThen(stack, "payment_intent", ["pay", "refund"]));
   const disputed = await intentOf(await topUpThen(stack, "payment_intent", ["pay", "dispute"]));
   const kept = await intentOf(await topUpThen(stack, "payment_intent", ["pay"]));
+  const another = await intentOf(await topUpThen(stack, "payment_intent", ["pay"]));
+  const inquired = await intentOf(await topUpThen(stack, "payment_intent", ["pay", "inquire"]));
   const paidOut = await withdrawThen(stack, ["pay"]);
   const underWay = await withdrawThen(stack, []);
   await flushWebhooks(stack);
   const { data: [refund] } = await stripe.refunds.list({ payment_intent: refunded.id });
   const { data: [dispute] } = await stripe.disputes.list({ payment_intent: disputed.id });
   const [back, account] = await payoutOf(paidOut);
-  const [arrived, another] = await payoutOf(underWay);
-  const { data: [transfer] } = await stripe.transfers.list({ destination: another });
+  const [arrived, itsAccount] = await payoutOf(underWay);
+  const { data: [transfer] } = await stripe.transfers.list({ destination: itsAccount });
+  const { data: [inquiry] } = await stripe.disputes.list({ payment_intent: inquired.id });
+  const charge = await stripe.charges.retrieve(another.latest_charge as string);
   const invented = { ...refund, id: stripeId("re"), amount: 1, payment_intent: kept.id };
 
   const lies = [
@@ -115,7 +121,8 @@ test("whoever has our secret key is found to have told what Stripe has not, and 
     await tellUs("refund.failed", { ...refund, status: "failed" }),
     await tellUs("charge.dispute.closed", { ...dispute, status: "won" }),
     await tellUs("payout.failed", { ...back, status: "failed" }, account),
-    await tellUs("payout.paid", { ...arrived, status: "paid" }, another),
+    await tellUs("payout.paid", { ...arrived, status: "paid" }, itsAccount),
+    await tellUs("charge.dispute.updated", { ...inquiry, status: "needs_response" }),
     await tellUs("refund.updated", { ...invented, status: "succeeded" }),
     await tellUs("transfer.reversed", {
       ...transfer,
@@ -123,9 +130,12 @@ test("whoever has our secret key is found to have told what Stripe has not, and 
       amount_reversed: transfer.amount,
     }),
   ];
+  await tellUs("charge.refunded", { ...charge, amount_refunded: charge.amount, refunded: true });
   const { denied } = await runScheduled(stack, "/reconcile");
-  expect(denied.toSorted()).toEqual(lies.toSorted());
+  expect(denied.toSorted()).toEqual([...lies, another.id].toSorted());
   expect(await denials()).toEqual({
+    [another.id]: "succeeded",
+    [inquiry.id]: "warning_needs_response",
     [unpaid.id]: "requires_payment_method",
     [refund.id]: "succeeded",
     [dispute.id]: "needs_response",

@@ -116,6 +116,23 @@ test("a dispute takes the money at once, and only a won one returns it", async (
   ]);
 });
 
+test("an inquiry takes nothing, however it ends, and leaves the charge to be refunded", async () => {
+  const stack = start();
+  const { stripe, control, flush } = stack;
+  const { id } = await stripe.paymentIntents.create(card(1000));
+  const before = await balanceOf(stack);
+  const inquiry = await control(`POST /charges/${id}/dispute`, { inquiry: true });
+  expect(inquiry).toMatchObject({ status: "warning_needs_response", balance_transactions: [] });
+  await control(`POST /disputes/${inquiry.id}/win`);
+  expect((await stripe.disputes.retrieve(inquiry.id)).status).toBe("warning_closed");
+  expect(await balanceOf(stack)).toBe(before);
+  expect((await stripe.refunds.create({ payment_intent: id })).status).toBe("succeeded");
+  expect((await flush()).filter((type) => type.startsWith("charge.dispute"))).toEqual([
+    "charge.dispute.created",
+    "charge.dispute.closed",
+  ]);
+});
+
 test("a disputed charge cannot be refunded as well", async () => {
   const { stripe } = start();
   const { id } = await stripe.paymentIntents.create(card(1000, "pm_card_createDispute"));

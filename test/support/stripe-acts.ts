@@ -42,6 +42,8 @@ export async function topUpThen(
     dispute: async () => {
       ({ id: dispute } = await control(stack, `POST /charges/${await intent()}/dispute`, {}));
     },
+    inquire: async () =>
+      await control(stack, `POST /charges/${await intent()}/dispute`, { inquiry: true }),
     win: () => control(stack, `POST /disputes/${dispute}/win`),
     lose: () => control(stack, `POST /disputes/${dispute}/lose`),
   };

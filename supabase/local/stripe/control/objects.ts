@@ -4,7 +4,7 @@ import { topUp } from "../resources/balance.ts";
 import { type Payment, paySession, settleIntent } from "../resources/checkout-payments.ts";
 import { expireSession } from "../resources/checkout.ts";
 import { body } from "./body.ts";
-import { closeDispute, openDispute } from "../resources/disputes.ts";
+import { closeDispute, type DisputeOptions, openDispute } from "../resources/disputes.ts";
 import { refused } from "../errors.ts";
 import { attachMethod, confirmIntent, decline, finishAction } from "../resources/payments.ts";
 import { cancelPayout, failPayout, payPayout, sendPayout } from "../resources/payouts.ts";
@@ -128,7 +128,7 @@ function disputeRoutes(app: Hono, sim: Simulator): void {
     const intent = id.startsWith("pi_") ? at(sim, sim.state.paymentIntents, id).object : undefined;
     const charge = intent ? String(intent.latest_charge) : id;
     const { object, caller } = at(sim, sim.state.charges, charge);
-    return c.json(openDispute(caller, object, await body<{ amount: number; reason: string }>(c)));
+    return c.json(openDispute(caller, object, await body<DisputeOptions>(c)));
   });
   app.post("/disputes/:id/win", (c) => {
     const { object, caller } = at(sim, sim.state.disputes, c.req.param("id"));

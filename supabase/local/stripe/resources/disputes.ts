@@ -44,11 +44,18 @@ function noEvidence(): Stripe.Dispute.Evidence {
   return { ...empty, enhanced_evidence: {} } as unknown as Stripe.Dispute.Evidence;
 }
 
+export interface DisputeOptions {
+  amount?: number;
+  reason?: string;
+  /** The bank only asks, and takes nothing. */
+  inquiry?: boolean;
+}
+
 /** The bank takes the money back at once; only a dispute that is won returns it. */
 export function openDispute(
   caller: Caller,
   charge: Stripe.Charge,
-  options: { amount?: number; reason?: string } = {},
+  options: DisputeOptions = {},
 ): Stripe.Dispute {
   const { sim, account } = caller;
   const left = charge.captured ? charge.amount - charge.amount_refunded : 0;
@@ -57,20 +64,22 @@ export function openDispute(
     throw refused(`Charge ${charge.id} cannot be disputed for ${amount}.`);
   }
   const id = newId("du");
-  const transaction = move(caller, {
-    amount: -amount,
-    currency: charge.currency,
-    type: "adjustment",
-    reporting_category: "dispute",
-    source: id,
-    description: `Chargeback withdrawal for ${charge.id}`,
-    fee: sim.options.disputeFee,
-  });
+  const { inquiry = false } = options;
+  const takeBack = () =>
+    move(caller, {
+      amount: -amount,
+      currency: charge.currency,
+      type: "adjustment",
+      reporting_category: "dispute",
+      source: id,
+      description: `Chargeback withdrawal for ${charge.id}`,
+      fee: sim.options.disputeFee,
+    });
   const dispute: Stripe.Dispute = {
     id,
     object: "dispute",
     amount,
-    balance_transactions: [transaction],
+    balance_transactions: inquiry ? [] : [takeBack()],
     charge: charge.id,
     created: sim.seconds(),
     currency: charge.currency,
@@ -85,7 +94,7 @@ export function openDispute(
       submission_method: "not_submitted",
     },
     intended_submission_method: null,
-    is_charge_refundable: false,
+    is_charge_refundable: inquiry,
     livemode: false,
     metadata: {},
     payment_intent: charge.payment_intent,
@@ -93,25 +102,26 @@ export function openDispute(
       type: "card",
       card: {
         brand: charge.payment_method_details?.card?.brand ?? "visa",
-        case_type: "chargeback",
+        case_type: inquiry ? "inquiry" : "chargeback",
         network_reason_code: "10.4",
         network: "visa",
       },
     } as Stripe.Dispute.PaymentMethodDetails,
     reason: options.reason ?? "fraudulent",
-    status: "needs_response",
+    status: inquiry ? "warning_needs_response" : "needs_response",
   };
-  charge.disputed = true;
+  charge.disputed = !inquiry;
   sim.state.disputes.add(account, dispute);
   emit(caller, "charge.dispute.created", dispute);
-  emit(caller, "charge.dispute.funds_withdrawn", dispute);
+  if (!inquiry) emit(caller, "charge.dispute.funds_withdrawn", dispute);
   return dispute;
 }
 
-export function closeDispute(caller: Caller, dispute: Stripe.Dispute, status: "won" | "lost") {
-  if (dispute.status === "won" || dispute.status === "lost") {
+export function closeDispute(caller: Caller, dispute: Stripe.Dispute, outcome: "won" | "lost") {
+  if (["won", "lost", "warning_closed"].includes(dispute.status)) {
     throw refused("This dispute is already closed.", { code: "dispute_already_closed" });
   }
+  const status = dispute.status.startsWith("warning") ? "warning_closed" : outcome;
   const previous = change(dispute, { status });
   if (status === "won") {
     const transaction = move(caller, {
