@@ -7526,15 +7526,12 @@ AS $function$
       array['succeeded'] as statuses
     from app.card_payments p, since where p.received_at > since.at
     union all
-    select 'charge', p.intent_id, null,
-      -- Of a refund that failed, the charge says no more.
-      p.charge_refunded_cents - (select coalesce(sum(r.amount_cents), 0) from app.card_reversals r
-        where r.intent_id = p.intent_id and r.kind = 'REFUND' and r.status in ('failed', 'canceled')),
-      p.currency, p.intent_id, null
+    select 'charge', p.intent_id, null, p.charge_refunded_cents, p.currency, p.intent_id, null
     from app.card_payments p, since where p.charge_told_at > since.at
     union all
     select 'payout', w.provider_txn_id, w.destination, w.amount_cents, w.currency, w.id::text,
-      case w.status when 'COMPLETED' then array['paid'] else array['failed', 'canceled'] end
+      -- What a bank has sent back meanwhile will be told.
+      case w.status when 'COMPLETED' then array['paid', 'failed'] else array['failed', 'canceled'] end
     from public.wallet_withdrawals w, since
     where w.provider_txn_id is not null and greatest(w.completed_at, w.failed_at) > since.at
     union all

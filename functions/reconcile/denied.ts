@@ -1,7 +1,7 @@
 // What we were told in Stripe's name and Stripe knows nothing of: whoever has our secret key can say so.
 import type Stripe from "stripe";
 import { find } from "../../shared/stripe.ts";
-import type { Fact, Money, Run } from "./run.ts";
+import type { Fact, Run } from "./run.ts";
 import { deny, factOf, inGroups } from "./run.ts";
 
 interface Told extends Omit<Fact, "status"> {
@@ -20,8 +20,7 @@ export async function reportDenied(run: Run): Promise<void> {
   const claims = await system("told_by_stripe", { days, listed: listed as never });
   const questions = (claims as unknown as Told[]).filter(({ account }) => !gone.has(account ?? ""));
   const ask = async (told: Told) => {
-    const theirs = await find((stripe) => read(stripe, told));
-    const fact = theirs && factOf(theirs);
+    const fact = await find((stripe) => factAtStripe(stripe, told));
     if (!fact || !bearsOut(fact, told)) await deny(run, told.object, told.id, fact);
   };
   await inGroups(ASKED_AT_ONCE, questions, (told) => attempt(() => ask(told)));
@@ -32,21 +31,29 @@ const bearsOut = (fact: Fact, { object, cents, currency, owner, statuses }: Told
   fact.currency === currency && fact.owner === owner &&
   (statuses === null || statuses.includes(fact.status!));
 
-async function read(stripe: Stripe, { object, id, account }: Told): Promise<Money | null> {
+async function factAtStripe(stripe: Stripe, told: Told): Promise<Fact> {
+  const { object, id, account, currency, owner } = told;
   switch (object) {
     case "payment_intent":
-      return stripe.paymentIntents.retrieve(id);
-    case "charge": {
-      const intent = await stripe.paymentIntents.retrieve(id, { expand: ["latest_charge"] });
-      return intent.latest_charge as Stripe.Charge | null;
-    }
+      return factOf(await stripe.paymentIntents.retrieve(id));
+    case "charge":
+      return { id, cents: await refundedOf(stripe, id), currency, owner, status: null };
     case "refund":
-      return stripe.refunds.retrieve(id);
+      return factOf(await stripe.refunds.retrieve(id));
     case "dispute":
-      return stripe.disputes.retrieve(id);
+      return factOf(await stripe.disputes.retrieve(id));
     case "payout":
-      return stripe.payouts.retrieve(id, {}, { stripeAccount: account! });
+      return factOf(await stripe.payouts.retrieve(id, {}, { stripeAccount: account! }));
     case "transfer":
-      return stripe.transfers.retrieve(id);
+      return factOf(await stripe.transfers.retrieve(id));
   }
+}
+
+/** All refunds of a payment, whatever became of them: its charge has counted each of them once. */
+async function refundedOf(stripe: Stripe, payment_intent: string): Promise<number> {
+  let cents = 0;
+  for await (const { amount } of stripe.refunds.list({ payment_intent, limit: 100 })) {
+    cents += amount;
+  }
+  return cents;
 }

@@ -26,9 +26,8 @@ export interface Fact {
   status: string | null;
 }
 
-export type Money =
+type Money =
   | Stripe.PaymentIntent
-  | Stripe.Charge
   | Stripe.Refund
   | Stripe.Dispute
   | Stripe.Payout
@@ -41,10 +40,6 @@ export function factOf(object: Money): Fact {
     case "payment_intent": {
       const owner = metadata?.topup_id ?? metadata?.purchase_id ?? null;
       return { ...fact, cents: object.amount_received, owner, status: object.status };
-    }
-    case "charge": {
-      const owner = object.payment_intent as string | null;
-      return { ...fact, cents: object.amount_refunded, owner, status: object.status };
     }
     case "refund":
     case "dispute":

@@ -134,7 +134,7 @@ test("whoever has our secret key is found to have told what Stripe has not, and 
   const { denied } = await runScheduled(stack, "/reconcile");
   expect(denied.toSorted()).toEqual([...lies, another.id].toSorted());
   expect(await denials()).toEqual({
-    [another.id]: "succeeded",
+    [another.id]: null,
     [inquiry.id]: "warning_needs_response",
     [unpaid.id]: "requires_payment_method",
     [refund.id]: "succeeded",
