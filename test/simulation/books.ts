@@ -63,6 +63,9 @@ export async function compareBooks(
   const aside = await stack.sql`select id, type, object_id, intent_id from app.stripe_events
     where outcome = 'quarantined'`;
   faults.push(...aside.map((event) => `set aside: ${JSON.stringify(event)}`));
+  const denied = await stack.sql`select subject, details from public.operator_alerts
+    where kind = 'stripe_denies'`;
+  faults.push(...denied.map((alert) => `denied: ${JSON.stringify(alert)}`));
   return faults.map((fault) => {
     const ids = fault.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(pi|re|tr|po)_\w+/g) ?? [];
     return ids.length === 0 ? fault : `${fault}\n${journal.about(ids)}`;

@@ -93,9 +93,10 @@ export async function actOutside(stack: TestStack, random: Random): Promise<void
   const end = random.pick("win", "lose");
   const outcome = random.pick("succeed", "fail");
   const isAngry = random.chance(0.3);
-  const about = async (things: Promise<Thing[]>, verb: (id: string) => string) => {
+  const inquiry = random.chance(0.3);
+  const about = async (things: Promise<Thing[]>, verb: (id: string) => string, body = {}) => {
     const thing = (await things)[which];
-    if (thing) await attempt(stack, verb(thing.id));
+    if (thing) await attempt(stack, verb(thing.id), body);
   };
   if (act === "payout") await about(payouts(stack), (id) => `POST /payouts/${id}/${verb}`);
   else if (act === "refund") {
@@ -103,7 +104,9 @@ export async function actOutside(stack: TestStack, random: Random): Promise<void
   } else if (act === "case") {
     await about(latest(stack, "disputes"), (id) => `POST /disputes/${id}/${end}`);
   } else if (isAngry) {
-    await about(latest(stack, "payment_intents"), (id) => `POST /charges/${id}/dispute`);
+    await about(latest(stack, "payment_intents"), (id) => `POST /charges/${id}/dispute`, {
+      inquiry,
+    });
   }
 }
 
