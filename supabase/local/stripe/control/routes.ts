@@ -61,9 +61,10 @@ const VERBS: Record<string, string> = {
   "POST /refunds/:id/succeed": "a pending refund",
   "POST /refunds/:id/fail": "a pending one, or one that had succeeded",
   "POST /refunds/:id/require_action": "so that it can be canceled",
-  "POST /charges/:id/dispute": "{amount?, reason?}: open a dispute; a payment intent's id will do",
-  "POST /disputes/:id/win": "the money comes back",
-  "POST /disputes/:id/lose": "the money is gone",
+  "POST /charges/:id/dispute":
+    "{amount?, reason?, inquiry?}: open a dispute, or an inquiry, which takes no money; a payment intent's id will do",
+  "POST /disputes/:id/win": "the money comes back; an inquiry is closed",
+  "POST /disputes/:id/lose": "the money is gone; an inquiry is closed",
 };
 
 export function control(sim: Simulator): Hono {
