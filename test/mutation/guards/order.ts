@@ -22,7 +22,7 @@ export const order: Guard[] = [
     from: "(select account_id from unnest(p_items)) order by id for no key update",
     to: "(select account_id from unnest(p_items)) order by id desc for no key update",
     test: "test/concurrency/ledger.test.ts",
-    noticed: "payouts to many: whoever waits for an account has locked none with a higher id, rows",
+    noticed: ": whoever waits for an account has locked none with a higher id, rows",
   },
   {
     name: "a suspension locks wallets in the order of their ids",
