@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as the from "../support/crowd.ts";
 import { crowd, range, tally } from "../support/crowd.ts";
@@ -299,6 +300,15 @@ describe("of a hundred purchases of one person at once", () => {
       select user_id, raffle_id, type, status, quantity, amount_cents, currency, payment_method, redeem, ticket_id
       from public.purchases where ticket_id = ${order.ticket_id}`;
     expect(await codeOf(again)).toBe("23505");
+  });
+
+  test("with one key waits for the first, and hears the same", async () => {
+    const raffle_id = await raffle(db);
+    const key = crypto.randomUUID();
+    const again = (sql: postgres.ISql) => the.buyWithin(sql, ana, { raffle_id }, key);
+    expect(await race(db, again, again))
+      .toEqual({ first: "fulfilled", second: "done", waited: true });
+    expect((await bought(raffle_id)).quantity).toBe(1);
   });
 
   test("with one key there is one purchase, and everybody hears the same", async () => {

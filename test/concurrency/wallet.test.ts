@@ -114,6 +114,26 @@ test("a hold whose time is over is given back once, however often the clock runs
   expect(await stateOf(db.sql, account)).toMatchObject({ balance: 500, held: 300 });
 });
 
+test("a hold waits for a debit that is under way, and does not take the same money", async () => {
+  const { account } = await openWallet(db, 100);
+  const outcome = await race(
+    db,
+    (sql) => post(sql, [[account, -80], [revenue, 80]]),
+    (sql) => hold(sql, account, 80),
+  );
+  expect(outcome).toEqual({ first: "fulfilled", second: "balance_insufficient", waited: true });
+});
+
+test("of two that end a hold, the second waits and finds it done", async () => {
+  const { account } = await openWallet(db, 500);
+  await hold(db.sql, account, 300); // others' held money is there to be taken by mistake
+  const id = await hold(db.sql, account, 40);
+  const release = (sql: Sql) => sql`select app.release_hold(${id})`;
+  expect(await race(db, release, release))
+    .toEqual({ first: "fulfilled", second: "hold_not_active", waited: true });
+  expect(await stateOf(db.sql, account)).toMatchObject({ balance: 500, held: 300 });
+});
+
 test("holds and debits that race never spend the same money twice", async () => {
   const { account } = await openWallet(db, 100);
   const codes = await codesOf(

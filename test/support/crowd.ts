@@ -49,9 +49,14 @@ export function tally(outcomes: { code: string }[]): Record<string, number> {
 }
 
 /** Buys within a transaction that somebody else ends. */
-export async function buyWithin(sql: postgres.ISql, userId: string, order: Order) {
+export async function buyWithin(
+  sql: postgres.ISql,
+  userId: string,
+  order: Order,
+  key: string = crypto.randomUUID(),
+) {
   await actWithin(sql, userId);
-  const [{ result }] = await sql`select public.begin_purchase(${crypto.randomUUID()},
+  const [{ result }] = await sql`select public.begin_purchase(${key},
     ${order.raffle_id}, ${order.quantity ?? (order.numbers ? null : 1)},
     ${order.numbers ?? null}::integer[], ${order.type ?? "ENTRY"},
     ${order.payment_method ?? "wallet"}, ${order.redeem ?? true}, ${

@@ -26,7 +26,7 @@ export const locks: Guard[] = [
       to: "create index wallet_ledger_reversed_once",
     }],
     test: "test/concurrency/ledger.test.ts",
-    noticed: "a transaction is reversed once, however many try at once",
+    noticed: "of two that reverse the same transaction, the second waits and finds it done",
   },
   {
     name: "a wallet that is being made waits for a suspension",
@@ -46,7 +46,7 @@ export const locks: Guard[] = [
     to: `where id = p_account_id;
   if v_account.status = 'SUSPENDED'`,
     test: "test/concurrency/wallet.test.ts",
-    noticed: "holds and debits that race never spend the same money twice",
+    noticed: "a hold waits for a debit that is under way, and does not take the same money",
   },
   {
     name: "ending a hold locks it",
@@ -54,7 +54,7 @@ export const locks: Guard[] = [
     from: "where id = p_hold_id for update;",
     to: "where id = p_hold_id;",
     test: "test/concurrency/wallet.test.ts",
-    noticed: "a hold whose time is over is given back once, however often the clock runs",
+    noticed: "of two that end a hold, the second waits and finds it done",
   },
   {
     name: "the clock passes over a hold that is being ended",
@@ -93,7 +93,7 @@ export const locks: Guard[] = [
     to: `  null;
 `,
     test: "test/concurrency/purchases.test.ts",
-    noticed: "with one key there is one purchase, and everybody hears the same",
+    noticed: "with one key waits for the first, and hears the same",
   },
   {
     name: "what moves money shares a lock with a suspension",
