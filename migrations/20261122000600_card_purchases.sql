@@ -263,7 +263,7 @@ begin
   delete from app.reservations where purchase_id = p_purchase.id;
   delete from app.number_claims where purchase_id = p_purchase.id;
   update public.purchases set status = p_status, failure_code = coalesce(failure_code, p_code),
-    check_at = case when p_code <> 'canceled' then app.clock() end
+    check_at = app.clock()
   where id = p_purchase.id;
   perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, p_purchase.id);
 end
@@ -334,8 +334,8 @@ $$;
 
 -- Stripe has a refund of ours: it is not sent any more. If the bank did not take it, the buyer gets the money
 -- in the wallet, once, however often and in whatever order that is told, and the payment is the buyer's
--- again, whatever Stripe takes back of it later. What a dispute has taken meanwhile comes to the wallet if the
--- dispute is won. Called by apply_reversal, which has locked the payment and posted what Stripe said. Returns
+-- again, whatever Stripe takes back of it later, or has taken of it meanwhile: more than it was is the buyer's debt.
+-- Called by apply_reversal, which has locked the payment and posted what Stripe said. Returns
 -- whether it was news. Locks the refund, the payment, the account.
 create function app.follow_card_refund(p_refund_id text, p_id uuid) returns boolean
 language plpgsql security definer set search_path = '' as $$
@@ -344,6 +344,7 @@ declare
   v_payment app.card_payments;
   v_purchase public.purchases;
   v_account_id bigint;
+  v_excess bigint;
 begin
   update app.card_refunds r set refund_id = p_refund_id, check_at = null
   from app.card_reversals e
@@ -358,14 +359,15 @@ begin
   end if;
   select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
   select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
-  if v_payment.taken_cents <= v_payment.amount_cents then
-    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
-    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
-  end if;
-  if v_payment.taken_cents < v_payment.amount_cents then
+  v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
+  update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
+  v_excess := v_payment.taken_cents - v_payment.amount_cents;
+  if v_excess > 0 then
+    perform app.charge_back(v_payment.account_id, -v_excess, 'CHARGEBACK', p_refund_id);
+    perform app.charge_back(v_account_id, v_excess, 'CHARGEBACK', p_refund_id);
+  elsif v_excess < 0 then
     perform app.post_transaction('REFUND', array[
-      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
-      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
+      (v_payment.account_id, v_excess), (v_account_id, -v_excess)
     ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
     perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
   end if;

@@ -4,7 +4,7 @@ import type { Person, TestStack } from "../support/stack.ts";
 import { call, clientFor, signUp, testStack } from "../support/stack.ts";
 import { scaled } from "../support/scale.ts";
 import { control, deliver, eventBody, flushWebhooks } from "../support/stripe.ts";
-import { runScheduled } from "../support/payments.ts";
+import { runScheduled, stripeClient } from "../support/payments.ts";
 import { fund, houseBalance, violations, walletOf } from "../support/wallets.ts";
 
 let stack: TestStack;
@@ -270,14 +270,22 @@ describe("by card", () => {
     await expire(body.purchase.id);
     expect((await read(ana, body.purchase.id)).purchase.status).toBe("EXPIRED");
     await runScheduled(stack, "/reconcile/sweep");
-    const intent = await fetch(
-      `${stack.services.stripeUrl}/v1/payment_intents/${body.payment.payment_intent_id}`,
-      {
-        headers: { authorization: "Bearer sk_test_x" },
-      },
-    ).then((answer) => answer.json());
+    const intent = await stripeClient(stack).paymentIntents.retrieve(
+      body.payment.payment_intent_id,
+    );
     expect(intent.status).toBe("canceled");
     expect((await byCard(ana, raffle_id)).status).toBe(201);
+  });
+
+  test("a payment that was only said to be cancelled cannot be paid any more", async () => {
+    const { body } = await byCard(await player(), await raffle(stack));
+    const stripe = stripeClient(stack);
+    const intent = await stripe.paymentIntents.retrieve(body.payment.payment_intent_id);
+    await stack.sql`select app.apply_stripe_object(${
+      stack.sql.json({ ...intent, status: "canceled" } as never)
+    })`;
+    await runScheduled(stack, "/reconcile/sweep");
+    expect((await stripe.paymentIntents.retrieve(intent.id)).status).toBe("canceled");
   });
 
   const late = async (

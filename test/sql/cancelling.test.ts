@@ -341,6 +341,30 @@ describe("a refund that the bank does not take", () => {
     expect([(await walletOf(db, carl)).balance, await due()]).toEqual([500, before]);
   });
 
+  test("leaves the buyer what Stripe and the bank leave, in whatever order they take more than was paid", async () => {
+    const before = await due();
+    await fund(db, ben, 10_000);
+    for (const order of orders([0, 1, 2, 3])) {
+      const carl = (await player(db)).id;
+      const { charge, refund, events: [created] } = await lateMoney(carl);
+      await created();
+      const theirs = stripe.refund(charge, 200);
+      const disputed = stripe.dispute(charge, 500);
+      const told = [
+        stripe.event("refund.failed", { ...refund, status: "failed" }),
+        stripe.event("refund.created", theirs),
+        stripe.event("charge.dispute.created", disputed),
+        stripe.event("charge.dispute.closed", { ...disputed, status: "won" }),
+      ];
+      for (const at of order) await receive(db.sql, told[at]);
+      expect([order, (await walletOf(db, carl)).balance, await due()]).toEqual([
+        order,
+        300,
+        before,
+      ]);
+    }
+  });
+
   test("and money that no refund under way explains would be noticed", async () => {
     const { purchase } = await lateMoney((await player(db)).id);
     await db.sql.begin(async (sql) => {
