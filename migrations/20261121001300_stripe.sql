@@ -66,10 +66,22 @@ create index card_reversals_told on app.card_reversals (told_at);
 
 -- What does not fit ---------------------------------------------------------------------------------
 
+-- Under what the operators are told of an object that is set aside: its id, and more where they have been told
+-- of something else under that, lest one hide the other.
+create function app.mismatch_subject(p_object jsonb) returns text
+language sql stable security definer set search_path = '' as $$
+  select case when exists (select from public.operator_alerts
+      where kind = 'stripe_mismatch' and subject = object_id and resolved_at is null
+        and (details ->> 'object', details ->> 'payment_intent') is distinct from (p_object ->> 'object', p_object ->> 'payment_intent'))
+    then concat_ws(' ', object_id, left(p_object ->> 'object', 255), left(p_object ->> 'payment_intent', 255))
+    else object_id end
+  from coalesce(left(p_object ->> 'id', 255), 'no id') as object_id
+$$;
+
 -- Sets an object aside and tells the operators. Nothing is credited. Called by the apply_ functions.
 create function app.quarantine(p_object jsonb, p_reason text) returns app.event_outcome
 language sql security definer set search_path = '' as $$
-  select app.alert_operators('stripe_mismatch', coalesce(left(p_object ->> 'id', 255), 'no id'), jsonb_build_object(
+  select app.alert_operators('stripe_mismatch', app.mismatch_subject(p_object), jsonb_build_object(
     'reason', p_reason, 'object', p_object ->> 'object', 'amount', coalesce(p_object -> 'amount', p_object -> 'amount_total'),
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
@@ -263,7 +275,7 @@ begin
     update app.stripe_events set outcome = v_outcome where id = v_event.id;
     if v_outcome <> 'quarantined' then
       update public.operator_alerts set resolved_at = app.clock()
-      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null
+      where kind = 'stripe_mismatch' and subject = app.mismatch_subject(v_event.object) and resolved_at is null
         and details ->> 'payment_intent' = p_intent_id and details -> 'object' = v_event.object -> 'object';
     end if;
   end loop;

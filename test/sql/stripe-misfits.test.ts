@@ -83,6 +83,25 @@ test("a payout of another account, amount or mode does not end a withdrawal", as
   expect(await tell({}, BANK)).toBe("applied");
 });
 
+test("what is set aside is not hidden by something else under its id", async () => {
+  const stray = stripe.event("payment_intent.succeeded", {
+    ...intent,
+    id: stripe.stripeId("pi"),
+    metadata: {},
+  });
+  const { id } = stray.data.object;
+  expect(await receive(db.sql, stray)).toBe("quarantined");
+  const charge = { ...stripe.charge(topup, intent.id), id };
+  expect(await receive(db.sql, stripe.event("charge.refunded", charge))).toBe("quarantined");
+  expect(await receive(db.sql, succeeded())).toBe("applied");
+  const alerts = await db.sql`select details ->> 'object' as object, resolved_at is null as open
+    from public.operator_alerts where kind = 'stripe_mismatch' and starts_with(subject, ${id}) order by id`;
+  expect(alerts).toEqual([{ object: "payment_intent", open: true }, {
+    object: "charge",
+    open: false,
+  }]);
+});
+
 test("a session that is paid by another payment than its own credits nothing", async () => {
   await apply(db.sql, { ...session, payment_status: "unpaid", status: "open" });
   const other = stripe.event("checkout.session.completed", { ...session, payment_intent: "pi_9" });
