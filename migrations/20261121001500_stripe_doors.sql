@@ -113,6 +113,12 @@ $$;
 -- Called by app.claim_unfinished(), which adds what later chapters know.
 create function app.claim_unfinished_money(p_max integer) returns jsonb
 language sql security definer set search_path = '' as $$
+  -- One that Stripe has refused to fetch back for an hour: a person must look at it.
+  select app.alert_operators('transfer_stuck', transfer_id, jsonb_build_object(
+    'withdrawal_id', id, 'destination', destination, 'amount_cents', amount_cents, 'currency', currency))
+  from public.wallet_withdrawals
+  where check_at <= app.clock() and checks > 6 and status = 'FAILED' and transfer_id is not null;
+
   with topups as (
     update public.wallet_topups set
       checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')

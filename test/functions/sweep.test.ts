@@ -111,6 +111,28 @@ test("a withdrawal of which nothing was sent is cancelled, and its money is free
   expect(await sent("/v1/transfers")).toBe(0);
 });
 
+test("what Stripe does not fetch back, for hours, is told to the operators", async () => {
+  await fault("/v1/transfers/*/reversals", { ...NO_WORK, status: 400, times: null });
+  await withdraw(stack, ana, AMOUNT);
+  const [{ id, transfer_id }] = await stack.sql`
+    select id, transfer_id from public.wallet_withdrawals where user_id = ${ana.id}`;
+  await finish("fail");
+  const again = async () => {
+    await stack.sql`update public.wallet_withdrawals set check_at = now() where id = ${id}`;
+    await runScheduled(stack, "/reconcile/sweep");
+  };
+  const alerts = () =>
+    stack.sql`select details from public.operator_alerts
+      where kind = 'transfer_stuck' and subject = ${transfer_id}`;
+  for (let time = 0; time < 6; time++) await again();
+  expect(await alerts()).toEqual([]);
+  for (let time = 0; time < 3; time++) await again();
+  expect(await alerts()).toMatchObject([{ details: { withdrawal_id: id } }]);
+  await control(stack, "DELETE /faults");
+  await again();
+  expect(await state()).toMatchObject({ fetched_back: true });
+});
+
 test("twenty sweeps at once do what one does", async () => {
   await fault("/v1/transfers", LOST_ANSWERS["the connection broke"]);
   expect((await withdraw(stack, ana, AMOUNT)).status).toBe(201);
