@@ -41,6 +41,7 @@ create table public.wallet_withdrawals (
   provider_txn_id text unique,
   livemode boolean,
   payout_claimed_at timestamptz,
+  transfer_booked_at timestamptz,
   transfer_reversed_at timestamptz,
   capture_id bigint,
   failure_code text,
@@ -221,7 +222,7 @@ begin
     return false;
   end if;
   update public.wallet_withdrawals
-  set transfer_id = p_transfer ->> 'id', livemode = (p_transfer ->> 'livemode')::boolean,
+  set transfer_id = p_transfer ->> 'id', transfer_booked_at = app.clock(), livemode = (p_transfer ->> 'livemode')::boolean,
     -- One that turns up after we had given it up is fetched back.
     check_at = case status when 'FAILED' then app.clock() else check_at end
   where id = p_withdrawal.id;

@@ -1,7 +1,7 @@
 -- What we believe because we were told in Stripe's name, so that Stripe itself can be asked.
 
 -- What our books of the last days rest on because we were told so: payments, what their charges say was refunded
--- (at least), refunds, disputes, payouts, transfers that came back. Each with the facts that Stripe's object must
+-- (at least), refunds, disputes, payouts, transfers. Each with the facts that Stripe's object must
 -- have if it was Stripe who told us and not somebody with our secret key: whose it is, how much, and how it may
 -- stand (null: anyhow). Those that Stripe has just listed with these facts are left out. Called by `reconcile` as
 -- service_role.
@@ -25,8 +25,9 @@ language sql stable security definer set search_path = '' as $$
     from public.wallet_withdrawals w, since
     where w.provider_txn_id is not null and greatest(w.completed_at, w.failed_at) > since.at
     union all
-    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text, array['reversed']
-    from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
+    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text,
+      case when w.transfer_reversed_at is null then array['sent', 'reversed'] else array['reversed'] end
+    from public.wallet_withdrawals w, since where greatest(w.transfer_booked_at, w.transfer_reversed_at) > since.at
     union all
     select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
       case

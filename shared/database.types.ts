@@ -1279,6 +1279,7 @@ export type Database = {
           "provider": string;
           "provider_txn_id": string | null;
           "status": Database["public"]["Enums"]["payment_status"];
+          "transfer_booked_at": string | null;
           "transfer_id": string | null;
           "transfer_reversed_at": string | null;
           "user_id": string;
@@ -1303,6 +1304,7 @@ export type Database = {
           "provider"?: string;
           "provider_txn_id"?: string | null;
           "status"?: Database["public"]["Enums"]["payment_status"];
+          "transfer_booked_at"?: string | null;
           "transfer_id"?: string | null;
           "transfer_reversed_at"?: string | null;
           "user_id": string;
@@ -1326,6 +1328,7 @@ export type Database = {
           "provider"?: string;
           "provider_txn_id"?: string | null;
           "status"?: Database["public"]["Enums"]["payment_status"];
+          "transfer_booked_at"?: string | null;
           "transfer_id"?: string | null;
           "transfer_reversed_at"?: string | null;
           "user_id"?: string;

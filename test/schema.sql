@@ -1220,6 +1220,7 @@ create table public.wallet_withdrawals (
   provider_txn_id text,
   livemode boolean,
   payout_claimed_at timestamp with time zone,
+  transfer_booked_at timestamp with time zone,
   transfer_reversed_at timestamp with time zone,
   capture_id bigint,
   failure_code text,
@@ -1630,7 +1631,7 @@ begin
     update app.stripe_events set outcome = v_outcome where id = v_event.id;
     if v_outcome <> 'quarantined' then
       update public.operator_alerts set resolved_at = app.clock()
-      where kind = 'stripe_mismatch' and subject = v_event.object_id and resolved_at is null
+      where kind = 'stripe_mismatch' and subject = app.mismatch_subject(v_event.object) and resolved_at is null
         and details ->> 'payment_intent' = p_intent_id and details -> 'object' = v_event.object -> 'object';
     end if;
   end loop;
@@ -2074,7 +2075,7 @@ begin
     return false;
   end if;
   update public.wallet_withdrawals
-  set transfer_id = p_transfer ->> 'id', livemode = (p_transfer ->> 'livemode')::boolean,
+  set transfer_id = p_transfer ->> 'id', transfer_booked_at = app.clock(), livemode = (p_transfer ->> 'livemode')::boolean,
     -- One that turns up after we had given it up is fetched back.
     check_at = case status when 'FAILED' then app.clock() else check_at end
   where id = p_withdrawal.id;
@@ -2862,6 +2863,12 @@ CREATE OR REPLACE FUNCTION app.claim_unfinished_money(p_max integer)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+  -- One that Stripe has refused to fetch back for an hour: a person must look at it.
+  select app.alert_operators('transfer_stuck', transfer_id, jsonb_build_object(
+    'withdrawal_id', id, 'destination', destination, 'amount_cents', amount_cents, 'currency', currency))
+  from public.wallet_withdrawals
+  where check_at <= app.clock() and checks > 6 and status = 'FAILED' and transfer_id is not null;
+
   with topups as (
     update public.wallet_topups set
       checks = least(checks + 1, 30), check_at = app.clock() + least(interval '1 minute' * power(2, checks), interval '6 hours')
@@ -3658,7 +3665,7 @@ begin
   delete from app.reservations where purchase_id = p_purchase.id;
   delete from app.number_claims where purchase_id = p_purchase.id;
   update public.purchases set status = p_status, failure_code = coalesce(failure_code, p_code),
-    check_at = case when p_code <> 'canceled' then app.clock() end
+    check_at = app.clock()
   where id = p_purchase.id;
   perform app.tell('purchase_' || lower(p_status::text), p_purchase.user_id, p_purchase.id);
 end
@@ -4354,6 +4361,7 @@ declare
   v_payment app.card_payments;
   v_purchase public.purchases;
   v_account_id bigint;
+  v_excess bigint;
 begin
   update app.card_refunds r set refund_id = p_refund_id, check_at = null
   from app.card_reversals e
@@ -4368,14 +4376,15 @@ begin
   end if;
   select * into strict v_purchase from public.purchases where id = v_refund.purchase_id;
   select * into strict v_payment from app.card_payments where intent_id = v_refund.intent_id;
-  if v_payment.taken_cents <= v_payment.amount_cents then
-    v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
-    update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
-  end if;
-  if v_payment.taken_cents < v_payment.amount_cents then
+  v_account_id := app.account_of('USER', v_payment.currency, v_purchase.user_id);
+  update app.card_payments set account_id = v_account_id where intent_id = v_payment.intent_id;
+  v_excess := v_payment.taken_cents - v_payment.amount_cents;
+  if v_excess > 0 then
+    perform app.charge_back(v_payment.account_id, -v_excess, 'CHARGEBACK', p_refund_id);
+    perform app.charge_back(v_account_id, v_excess, 'CHARGEBACK', p_refund_id);
+  elsif v_excess < 0 then
     perform app.post_transaction('REFUND', array[
-      (v_payment.account_id, v_payment.taken_cents - v_payment.amount_cents),
-      (v_account_id, v_payment.amount_cents - v_payment.taken_cents)
+      (v_payment.account_id, v_excess), (v_account_id, -v_excess)
     ]::app.posting[], p_purchase_id => v_purchase.id, p_raffle_id => v_purchase.raffle_id, p_external_id => p_refund_id);
     perform app.tell('refund_to_wallet', v_purchase.user_id, v_purchase.id);
   end if;
@@ -4937,6 +4946,20 @@ AS $function$
     when upper(p_object ->> 'currency') is distinct from p_currency then 'another currency'
     when p_object -> 'livemode' is distinct from to_jsonb(p_livemode) then 'another mode'
   end
+$function$;
+
+CREATE OR REPLACE FUNCTION app.mismatch_subject(p_object jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select case when exists (select from public.operator_alerts
+      where kind = 'stripe_mismatch' and subject = object_id and resolved_at is null
+        and (details ->> 'object', details ->> 'payment_intent') is distinct from (p_object ->> 'object', p_object ->> 'payment_intent'))
+    then concat_ws(' ', object_id, left(p_object ->> 'object', 255), left(p_object ->> 'payment_intent', 255))
+    else object_id end
+  from coalesce(left(p_object ->> 'id', 255), 'no id') as object_id
 $function$;
 
 CREATE OR REPLACE FUNCTION app.missing_events(p_ids text[])
@@ -5572,7 +5595,7 @@ CREATE OR REPLACE FUNCTION app.quarantine(p_object jsonb, p_reason text)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select app.alert_operators('stripe_mismatch', coalesce(left(p_object ->> 'id', 255), 'no id'), jsonb_build_object(
+  select app.alert_operators('stripe_mismatch', app.mismatch_subject(p_object), jsonb_build_object(
     'reason', p_reason, 'object', p_object ->> 'object', 'amount', coalesce(p_object -> 'amount', p_object -> 'amount_total'),
     'currency', p_object -> 'currency', 'livemode', p_object -> 'livemode', 'status', p_object -> 'status',
     'payment_intent', p_object -> 'payment_intent'));
@@ -7535,8 +7558,9 @@ AS $function$
     from public.wallet_withdrawals w, since
     where w.provider_txn_id is not null and greatest(w.completed_at, w.failed_at) > since.at
     union all
-    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text, array['reversed']
-    from public.wallet_withdrawals w, since where w.transfer_reversed_at > since.at
+    select 'transfer', w.transfer_id, null, w.amount_cents, w.currency, w.id::text,
+      case when w.transfer_reversed_at is null then array['sent', 'reversed'] else array['reversed'] end
+    from public.wallet_withdrawals w, since where greatest(w.transfer_booked_at, w.transfer_reversed_at) > since.at
     union all
     select lower(r.kind::text), r.id, null, r.amount_cents, p.currency, r.intent_id,
       case

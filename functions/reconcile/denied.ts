@@ -2,7 +2,7 @@
 import type Stripe from "stripe";
 import { find } from "../../shared/stripe.ts";
 import type { Fact, Run } from "./run.ts";
-import { deny, factOf, inGroups } from "./run.ts";
+import { deny, factOf, inGroups, unlessGone } from "./run.ts";
 
 interface Told extends Omit<Fact, "status"> {
   object: "payment_intent" | "charge" | "refund" | "dispute" | "payout" | "transfer";
@@ -23,7 +23,11 @@ export async function reportDenied(run: Run): Promise<void> {
     const fact = await find((stripe) => factAtStripe(stripe, told));
     if (!fact || !bearsOut(fact, told)) await deny(run, told.object, told.id, fact);
   };
-  await inGroups(ASKED_AT_ONCE, questions, (told) => attempt(() => ask(told)));
+  await inGroups(ASKED_AT_ONCE, questions, (told) =>
+    attempt(() => {
+      const { account } = told;
+      return account ? unlessGone(run, account, () => ask(told)) : ask(told);
+    }));
 }
 
 const bearsOut = (fact: Fact, { object, cents, currency, owner, statuses }: Told) =>

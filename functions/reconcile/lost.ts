@@ -1,9 +1,8 @@
 // What Stripe told and we never heard: events, and objects whose events were lost on Stripe's side too.
 import type Stripe from "stripe";
-import { ApiError } from "../../shared/errors.ts";
-import { ask, readFailure } from "../../shared/stripe.ts";
+import { ask } from "../../shared/stripe.ts";
 import type { Run } from "./run.ts";
-import { deny, factOf, inGroups } from "./run.ts";
+import { factOf, inGroups, unlessGone } from "./run.ts";
 
 /** What moves our rows. Stripe takes at most twenty in one question. */
 const TYPES = [
@@ -37,23 +36,12 @@ export async function applyLostEvents(run: Run) {
   await run.attempt(() => applyEvents(run, found, TYPES));
   // A bank may send money back weeks after it was paid.
   for (const account of await run.system("recent_destinations", { days: run.days + 30 })) {
-    await run.attempt(async () => {
-      try {
-        await applyEvents(run, found, PAYOUT_TYPES, account);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-        run.gone.add(account);
-        await deny(run, "account", account, null);
-      }
-    });
+    await run.attempt(() =>
+      unlessGone(run, account, () => applyEvents(run, found, PAYOUT_TYPES, account))
+    );
   }
   return found;
 }
-
-/** A connected account that was closed or let go of: nobody can be asked for its payouts any more. */
-const isGone = (error: unknown) =>
-  error instanceof ApiError && error.code === "payment_provider_unavailable" &&
-  readFailure(error.cause).code === "account_invalid";
 
 interface Found {
   seen: number;
@@ -97,9 +85,10 @@ type StripeObject =
   | Stripe.Checkout.Session
   | Stripe.PaymentIntent
   | Stripe.Refund
-  | Stripe.Dispute;
+  | Stripe.Dispute
+  | Stripe.Transfer;
 
-/** Payments of ours, refunds and disputes as they stand now. */
+/** Payments and transfers of ours, refunds and disputes as they stand now. */
 export async function applyObjects(run: Run): Promise<Found> {
   const found = { seen: 0, applied: 0 };
   const recent = { created: { gte: run.since }, limit: PAGE };
@@ -108,6 +97,7 @@ export async function applyObjects(run: Run): Promise<Found> {
     (stripe) => stripe.paymentIntents.list(recent),
     (stripe) => stripe.refunds.list(recent),
     (stripe) => stripe.disputes.list(recent),
+    (stripe) => stripe.transfers.list(recent),
   ];
   // One after another: a list that has been asked for and fails while nobody looks at it yet takes the
   // whole process down.
@@ -125,8 +115,9 @@ export async function applyObjects(run: Run): Promise<Found> {
 
 async function applyObject({ system, listed, attempt }: Run, found: Found, object: StripeObject) {
   if (object.object !== "checkout.session") listed.push(factOf(object));
-  const isPayment = object.object !== "refund" && object.object !== "dispute";
-  if (isPayment && !object.metadata?.topup_id && !object.metadata?.purchase_id) return;
+  const { topup_id, purchase_id, withdrawal_id } = object.metadata ?? {};
+  const isTheirs = object.object === "refund" || object.object === "dispute";
+  if (!isTheirs && !topup_id && !purchase_id && !withdrawal_id) return;
   found.seen++;
   await attempt(async () => {
     const outcome = await system("apply_stripe_object", {

@@ -1,6 +1,8 @@
 // One run of reconcile: what it has learnt from Stripe, and what it could not do.
 import type Stripe from "stripe";
 import type { Rpc } from "../../shared/database.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { readFailure } from "../../shared/stripe.ts";
 
 export interface Run {
   system: Rpc;
@@ -60,6 +62,22 @@ export async function deny(run: Run, object: string, id: string, fact: Fact | nu
   await run.system("report_denial", { object, id, fact: fact as never });
   run.denied.push(id);
 }
+
+/** Asks a connected account; one that was closed or let go of ends nothing, and the operators are told. */
+export async function unlessGone(run: Run, account: string, work: () => Promise<void>) {
+  try {
+    await work();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    if (run.gone.has(account)) return;
+    run.gone.add(account);
+    await deny(run, "account", account, null);
+  }
+}
+
+const isGone = (error: unknown) =>
+  error instanceof ApiError && error.code === "payment_provider_unavailable" &&
+  readFailure(error.cause).code === "account_invalid";
 
 /** Does the work for so many at a time. */
 export async function inGroups<T>(size: number, items: T[], work: (item: T) => Promise<void>) {

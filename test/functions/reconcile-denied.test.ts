@@ -2,7 +2,7 @@
 import type Stripe from "stripe";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { keys } from "../support/database.ts";
-import { runScheduled, stripeClient } from "../support/payments.ts";
+import { runScheduled, signUpWithdrawer, stripeClient } from "../support/payments.ts";
 import type { TestStack } from "../support/stack.ts";
 import { buy, player, raffle } from "../support/raffles.ts";
 import { call, secretClient, signUp, testStack } from "../support/stack.ts";
@@ -83,7 +83,8 @@ beforeEach(async () => {
       charge_told_at = charge_told_at - interval '9 days'`;
   await stack
     .superuser`update public.wallet_withdrawals set completed_at = completed_at - interval '9 days',
-      failed_at = failed_at - interval '9 days', transfer_reversed_at = transfer_reversed_at - interval '9 days'`;
+      failed_at = failed_at - interval '9 days', transfer_booked_at = transfer_booked_at - interval '9 days',
+      transfer_reversed_at = transfer_reversed_at - interval '9 days'`;
   await stack.superuser`update app.card_reversals set told_at = told_at - interval '9 days'`;
   await stack
     .superuser`update public.operator_alerts set resolved_at = now() where resolved_at is null`;
@@ -166,6 +167,39 @@ test("whoever has our secret key cannot pass another's payment off as a larger o
     await stack.sql`select subject from public.operator_alerts where kind = 'stripe_mismatch'
       and resolved_at is null and details ->> 'reason' = 'another row has it'`,
   ).toEqual([{ subject: session }]);
+});
+
+test("whoever has our secret key cannot invent the transfer of a withdrawal", async () => {
+  const ana = await signUpWithdrawer(stack, 2_000);
+  const [{ id: withdrawal_id }] = await stack.sql`insert into public.wallet_withdrawals
+      (user_id, account_id, hold_id, amount_cents, currency, destination, check_at)
+    select user_id, id, app.place_hold(id, 1500, 'WITHDRAWAL'), 1500, 'EUR', ${ana.account}, null
+    from public.wallet_accounts where user_id = ${ana.id} returning id`;
+  await secretly("claim_transfer", { withdrawal_id });
+  const told = await tellUs("transfer.created", {
+    id: stripeId("tr"),
+    object: "transfer",
+    amount: 1_500,
+    amount_reversed: 0,
+    currency: "eur",
+    destination: ana.account,
+    livemode: false,
+    metadata: { withdrawal_id },
+    reversed: false,
+  });
+  expect(await runScheduled(stack, "/reconcile")).toMatchObject({ denied: [told] });
+});
+
+test("whoever has our secret key cannot hide behind an account that is gone", async () => {
+  const withdrawal = await withdrawThen(stack, ["pay"]);
+  await flushWebhooks(stack);
+  const [payout] = await payoutOf(withdrawal);
+  const gone = stripeId("acct");
+  await stack.superuser`update public.wallet_withdrawals set destination = ${gone},
+    created_at = created_at - interval '60 days', transfer_booked_at = transfer_booked_at - interval '60 days',
+    completed_at = completed_at - interval '60 days' where id = ${withdrawal}`;
+  await tellUs("payout.failed", { ...payout, status: "failed" }, gone);
+  expect(await runScheduled(stack, "/reconcile")).toMatchObject({ denied: [gone] });
 });
 
 test("whoever has our secret key cannot buy with another's top-up", async () => {
